@@ -1,0 +1,88 @@
+# Every entry point of the project; `make help` lists them. Set-up is part of the targets:
+# host tools go into .venv, MicroPython into .micropython, nothing is installed system-wide.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+PY := PYTHONPATH="$(CURDIR)" $(VENV)/bin/python
+VENV_READY := $(VENV)/.stamp
+MICROPYTHON_READY := .micropython/.stamp
+READY := $(VENV_READY) $(MICROPYTHON_READY)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run demo test test-quick lint format tables check-tables romfs sizes bench \
+	clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## fetch the host tools (.venv) and MicroPython, 64- and 32-bit (.micropython)
+	@echo "set up: $(VENV) and .micropython"
+
+run: $(READY) ## simulated charger with its console here; ARGS="--help" lists the options
+	@$(PY) tools/simulate.py $(ARGS)
+
+demo: $(READY) ## charger, energy manager and a limit, end to end; plot in build/demo.png
+	@$(PY) -m tools.demo $(ARGS)
+
+test: $(READY) ## everything CI checks: lint, generated tables, all tests
+	@$(MAKE) --no-print-directory lint check-tables
+	@echo "== tests"
+	@$(PY) -m pytest $(ARGS)
+
+test-quick: $(VENV_READY) ## unit tests on CPython only
+	@$(PY) -m pytest -q host_tests/unit $(ARGS)
+
+lint: $(VENV_READY) ## style, likely mistakes and format of the Python files
+	@echo "== lint"
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --quiet --check . || { echo "run: make format" >&2; exit 1; }
+	@echo "lint: clean"
+
+format: $(VENV_READY) ## rewrite the Python files in the project's format
+	@$(PY) -m ruff check --quiet --fix-only .
+	@$(PY) -m ruff format .
+
+tables: $(VENV_READY) ## generate the protocol tables anew
+	@$(PY) -m tools.spine_tables $(ARGS)
+
+check-tables: $(VENV_READY) ## prove that the generated tables are current
+	@echo "== tables"
+	@$(PY) -m tools.spine_tables --check
+	@echo "tables: current"
+
+romfs: $(READY) ## compile the firmware and pack build/pilotwire.romfs
+	@$(PY) -m tools.romfs $(ARGS)
+
+sizes: $(VENV_READY) ## bytes of compiled code and tables for each package
+	@$(PY) -m tools.romfs --sizes $(ARGS)
+
+bench: $(READY) ## measure times, heap and sizes; figures go to build/bench.json
+	@$(PY) -m host_tests.bench $(ARGS)
+
+clean: ## remove what was built
+	rm -rf build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove the set-up too
+	rm -rf .venv .micropython
+
+$(VENV_READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python >= 3.11 is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments." \
+	    "On Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "setting up $(VENV) ..."
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -c 'import tomllib; \
+	  groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; \
+	  print("\n".join(groups["host"]))' > $(VENV)/host.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/host.txt
+	@touch $@
+
+$(MICROPYTHON_READY): tools/micropython.py
+	@$(PYTHON) tools/micropython.py setup
+	@touch $@

@@ -1,0 +1,1 @@
+"""Host programs of Pilotwire; nothing in here runs on a board."""
