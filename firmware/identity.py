@@ -1,0 +1,40 @@
+"""The node's identity: made once, kept for good (SHIP 12.1, 12.2).
+
+Key and certificate live together in one state file, so that a cut can never separate them. A new
+key would be a new SKI: every trust relation lost, the printed label wrong. Hence a damaged
+identity file stops the start instead of being replaced.
+"""
+
+import asyncio
+import os
+
+from micropython import const
+
+from ship.identity import make_identity
+from ship.ski import ski_of, to_hex
+
+_NAME = "identity"
+_LENGTH = const(2)  # octets of the key's length in front
+
+
+class Identity:
+    """`key` and `certificate` are DER, `ski` is 40 lower-case digits."""
+
+    def __init__(self, key, certificate):
+        self.key = key
+        self.certificate = certificate
+        self.ski = to_hex(ski_of(certificate))
+
+
+async def load_or_make(storage, common_name, organisation):
+    """The stored identity, or a new one at the first start."""
+    data = storage.load(_NAME)
+    if data is None:
+        maker = make_identity(common_name, organisation, os.urandom)
+        for _ in maker:
+            await asyncio.sleep_ms(0)
+        data = len(maker.key_der).to_bytes(_LENGTH, "big")
+        data += maker.key_der + maker.certificate_der
+        storage.save(_NAME, data)
+    end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
+    return Identity(bytes(data[_LENGTH:end]), bytes(data[end:]))

@@ -1,0 +1,86 @@
+"""A TLS connection on a non-blocking socket (SHIP 9, IEC 63380-3 6.6).
+
+MicroPython's own asyncio streams poll a TLS socket every millisecond, because it has no descriptor
+of its own; this class tries the TLS socket first and then waits for the raw one underneath, which
+is ten times quicker on the Unix port. The handshake advances inside the reads and never blocks the
+loop for longer than one step of mbedTLS.
+
+There is no CA: certificates are asked for, and the peer's is checked for a good SKI in the
+handshake (`verify_callback`) and again against the trusted keys afterwards.
+"""
+
+from asyncio import core
+
+import tls
+from micropython import const
+
+from ship.ski import CertificateError, ski_of
+
+# Records are kept to 1024 octets even where no maximum fragment length is negotiated (SHIP 9.2).
+MAX_FRAGMENT = const(1024)
+
+_CIPHERS = (
+    "TLS1-3-AES-128-GCM-SHA256",
+    "TLS1-3-AES-128-CCM-SHA256",
+    "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
+    "TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256",
+)
+_BAD_CERTIFICATE = const(-0x3000)  # makes mbedTLS end the handshake with an alert
+
+
+def server_context(certificate, key):
+    """A context for connections that peers open. `certificate` and `key` are DER."""
+    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
+    available = context.get_ciphers()
+    context.set_ciphers([name for name in _CIPHERS if name in available])
+    context.load_cert_chain(certificate, key)
+    context.verify_mode = tls.CERT_OPTIONAL
+    context.verify_callback = _verify
+    return context
+
+
+def _verify(certificate, depth):
+    """Called inside the handshake; must not raise. Only the end-entity certificate matters."""
+    if depth == 0:
+        try:
+            ski_of(certificate)
+        except CertificateError:
+            return _BAD_CERTIFICATE
+    return 0
+
+
+class TlsStream:
+    """One connection; reads are coroutines, writes take what fits and never wait."""
+
+    def __init__(self, raw, context):
+        raw.setblocking(False)
+        self._raw = raw
+        self._tls = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+
+    async def readinto(self, view):
+        """Read at least one octet into `view`; 0 at the end of the stream. Raises OSError."""
+        while True:
+            count = self._tls.readinto(view)
+            if count is not None:
+                return count
+            yield core._io_queue.queue_read(self._raw)
+
+    def write(self, view):
+        """Write what fits now, at most one record. Returns the number of octets. Raises OSError."""
+        return self._tls.write(view) or 0
+
+    async def writable(self):
+        """Wait until `write` may take more."""
+        yield core._io_queue.queue_write(self._raw)
+
+    def peer_ski(self):
+        """SKI of the peer's certificate, 20 octets; None without certificate. CertificateError."""
+        certificate = self._tls.getpeercert(True)
+        return ski_of(certificate) if certificate else None
+
+    def close(self):
+        """Close TLS and the socket."""
+        try:
+            self._tls.close()
+        except OSError:
+            pass  # the peer was faster

@@ -1,0 +1,349 @@
+"""One connected SPINE partner: takes its datagrams apart, answers them, and asks our questions.
+
+Covers IEC 63380-3 5.3.2 (counters, acknowledgement, Table 2, processing order, response delay) and
+the order of 5.5.1. `receive` and `tick` leave datagrams in `outbox`; the owner sends them over
+SHIP.
+
+Rules of this file:
+- exactly one answer for each request; nothing ever answers a result, and no application error
+  answers a reply or notify (TC_SPINE_COMP_004, _DATA_006, _DATA_008);
+- a result with an error is always sent, a result without error only if asked for;
+- all checks come before any change.
+"""
+
+from micropython import const
+
+from spine import model, restricted
+from spine.datagram import END, address_text, major, parse, write_header
+from spine.device import CLIENT, SERVER, WRITE
+from spine.errors import (
+    BINDING_REQUIRED,
+    COMMAND_NOT_SUPPORTED,
+    COMMAND_REJECTED,
+    DESTINATION_UNKNOWN,
+    DESTINATION_UNREACHABLE,
+    GENERAL_ERROR,
+    NO_ERROR,
+    TIMEOUT,
+    SpineError,
+)
+from spine.remote import Remote
+
+RESPONSE_DELAY_MS = const(10_000)  # maxResponseDelay where none is announced (TS 5.2.5.3)
+MAX_PENDING = const(16)  # our own requests under way
+MAX_OUTBOX = const(64)  # datagrams; more means that the connection does not drain
+
+_NODE_MANAGEMENT = ((0,), 0)
+
+
+class Overflow(Exception):
+    """The peer takes nothing off our hands: the owner ends the connection."""
+
+
+class Peer:
+    """A partner on one connection. `name` is its SKI, for logs.
+
+    `log(peer, text)` is called for whatever an installer might have to know.
+    """
+
+    def __init__(self, device, name, log):
+        self.device = device
+        self.name = name
+        self.address = None  # device address, learned from its datagrams
+        self.remote = Remote()  # what its discovery told
+        self.outbox = []
+        self.decoder = model.Decoder()
+        self._log = log
+        self._pending = {}  # msgCounter -> (deadline, on_answer)
+
+    # --- life cycle -------------------------------------------------------------------------
+
+    def start(self, now):
+        """Data exchange is open: ask for the partner's structure (5.5.1)."""
+        self.device.peers.append(self)
+        self.discover(now)
+
+    def stop(self):
+        """The connection is gone: forget everything that hung on it (5.5.4 "Persistence")."""
+        self.device.peers.remove(self)
+        self.device.bindings.drop_peer(self)
+        self.device.subscriptions.drop_peer(self)
+        self._pending = {}
+        self.outbox = []
+        for use_case in self.device.use_cases:
+            use_case.peer_lost(self)
+
+    def discover(self, now):
+        """Read the partner's detailed discovery; subscription and use cases follow its reply."""
+        self.read(now, _NODE_MANAGEMENT, _NODE_MANAGEMENT, "nodeManagementDetailedDiscoveryData")
+
+    def structure_changed(self, now):
+        """The partner's tree or use cases changed: let the use cases look for their partners."""
+        for use_case in self.device.use_cases:
+            use_case.peer_changed(self, now)
+
+    def log(self, text):
+        """Report something to the owner."""
+        self._log(self, text)
+
+    # --- asking -----------------------------------------------------------------------------
+
+    def read(self, now, source, destination, function, on_answer=None):
+        """Read a function of the partner. Addresses are (entity, feature) pairs.
+
+        `on_answer(datagram or None, error number, now)` gets the reply, an error, or the time-out;
+        without it a reply goes to the handlers of the source feature.
+        """
+        command = bytearray()
+        row = model.find_function(function)
+        command.extend(b'{"%s":[]}' % model.function_name(row).encode())
+        self._request(now, "read", source, destination, command, on_answer)
+
+    def call(self, now, function, data, on_answer=None):
+        """Call a NodeManagement function of the partner, with acknowledgement."""
+        command = bytearray()
+        model.encode_function(command, model.find_function(function), data)
+        self._request(now, "call", _NODE_MANAGEMENT, _NODE_MANAGEMENT, command, on_answer)
+
+    def subscribe(self, now, source, destination, feature_type, on_answer=None):
+        """Subscribe our client feature to a server feature of the partner (5.5.5)."""
+        request = {
+            "clientAddress": {
+                "device": self.device.address,
+                "entity": source[0],
+                "feature": source[1],
+            },
+            "serverAddress": {
+                "device": self.address,
+                "entity": destination[0],
+                "feature": destination[1],
+            },
+            "serverFeatureType": feature_type,
+        }
+        data = {"subscriptionRequest": request}
+        self.call(now, "nodeManagementSubscriptionRequestCall", data, on_answer)
+
+    def _request(self, now, classifier, source, destination, command, on_answer):
+        if len(self._pending) >= MAX_PENDING:
+            self.log("too many requests under way")
+            return
+        counter = self.device.next_counter()
+        self._pending[counter] = (now + RESPONSE_DELAY_MS, on_answer)
+        self._send(
+            address_text(self.device.address, source[0], source[1]),
+            address_text(self.address, destination[0], destination[1]),
+            counter,
+            None,
+            classifier,
+            command,
+            classifier == "call",
+        )
+
+    # --- sending ----------------------------------------------------------------------------
+
+    def _send(self, source, destination, counter, reference, classifier, command, ack=False):
+        if len(self.outbox) >= MAX_OUTBOX:
+            raise Overflow()
+        out = bytearray()
+        write_header(out, source, destination, counter, reference, classifier, ack)
+        out.extend(command)
+        out.extend(END)
+        self.outbox.append(out)
+
+    def notify(self, entry, function):
+        """Notify the subscriber of a relation of a function's whole data."""
+        command = bytearray()
+        function.write_to(command, self)
+        self._send(
+            entry.feature.address,
+            address_text(self.address, entry.client_entity, entry.client_feature),
+            self.device.next_counter(),
+            None,
+            "notify",
+            command,
+        )
+
+    def notify_partial(self, entry, command):
+        """Notify a subscriber with a command written by hand (`function` and `filter` included)."""
+        destination = address_text(self.address, entry.client_entity, entry.client_feature)
+        counter = self.device.next_counter()
+        self._send(entry.feature.address, destination, counter, None, "notify", command)
+
+    def _answer(self, datagram, classifier, command):
+        """Answer from the requested destination to the requesting source."""
+        source = address_text(
+            self.device.address, datagram.destination_entity, datagram.destination_feature
+        )
+        destination = address_text(
+            datagram.source_device or self.address,
+            datagram.source_entity,
+            datagram.source_feature,
+        )
+        counter = self.device.next_counter()
+        self._send(source, destination, counter, datagram.counter, classifier, command)
+
+    def _result(self, datagram, number, description=""):
+        command = bytearray()
+        data = {"errorNumber": number}
+        if description:
+            data["description"] = description
+        model.encode_function(command, model.find_function("resultData"), data)
+        self._answer(datagram, "result", command)
+        if number:
+            self.log(
+                "%s of %s refused: %d %s"
+                % (datagram.classifier, datagram.function, number, description)
+            )
+
+    # --- receiving --------------------------------------------------------------------------
+
+    def receive(self, text, now):
+        """Take one datagram (bytes or memoryview); answers are in `outbox` afterwards."""
+        try:
+            datagram = parse(text)
+        except (ValueError, TypeError, IndexError) as error:
+            self.log("datagram discarded: %s" % error)
+            return
+        if datagram.source_device == self.device.address:
+            self.log("datagram from our own address discarded")
+            return
+        if major(datagram.version) > 1:
+            self.log("datagram of incompatible version %s discarded" % datagram.version)
+            return
+        if self.address is None and datagram.source_device is not None:
+            self.address = datagram.source_device
+        classifier = datagram.classifier
+        if classifier == "result":
+            self._take_result(datagram, now)
+        elif classifier in ("reply", "notify"):
+            self._take_data(datagram, now)
+        else:
+            self._take_request(datagram, now)
+
+    def _take_result(self, datagram, now):
+        number = NO_ERROR
+        try:
+            row = model.find_function("resultData")
+            result = self.decoder.decode(model.function_type(row), datagram.data())
+            number = result.get("errorNumber", NO_ERROR)
+        except ValueError:
+            self.log("unreadable result")
+        self._complete(datagram.reference, None, number, now)
+
+    def _take_data(self, datagram, now):
+        """Replies and notifies: their content is never answered with an application error."""
+        destination = self._destination(datagram)
+        if datagram.classifier == "reply" and datagram.function == "resultData":
+            self._take_result(datagram, now)  # a known stack answers calls this way
+            return
+        if datagram.ack_request:
+            self._result(datagram, NO_ERROR if destination else DESTINATION_UNKNOWN)
+        if datagram.classifier == "reply" and self._complete(
+            datagram.reference, datagram, NO_ERROR, now
+        ):
+            return
+        handler = destination and destination.handlers.get(datagram.function)
+        if handler:
+            try:
+                handler(self, datagram, now)
+            except (ValueError, TypeError, KeyError, IndexError) as error:
+                self.log("%s not understood: %s" % (datagram.function, error))
+
+    def _complete(self, reference, datagram, number, now):
+        """End the request that `reference` names. Returns whether somebody waited for it."""
+        pending = self._pending.pop(reference, None)
+        if pending is None or pending[1] is None:
+            return False
+        pending[1](datagram, number, now)
+        return True
+
+    def _destination(self, datagram):
+        if datagram.destination_device not in (None, self.device.address):
+            return None
+        return self.device.find_feature(datagram.destination_entity, datagram.destination_feature)
+
+    def _take_request(self, datagram, now):
+        try:
+            self._carry_out(datagram, now)
+        except SpineError as error:
+            self._result(datagram, error.number, error.description)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            self._result(datagram, GENERAL_ERROR, "malformed data")
+            self.log("malformed %s: %s" % (datagram.function, error))
+
+    def _carry_out(self, datagram, now):
+        """Check a request in the order of 5.3.2 and carry it out. Raises SpineError."""
+        if datagram.destination_device not in (None, self.device.address):
+            raise SpineError(DESTINATION_UNREACHABLE, "no such device")
+        feature = self._destination(datagram)
+        if feature is None:
+            raise SpineError(DESTINATION_UNKNOWN, "no such feature")
+        if datagram.commands != 1:
+            raise SpineError(GENERAL_ERROR, "one command expected")
+        function = feature.find(datagram.function)
+        if function is None or feature.role == CLIENT:
+            raise SpineError(COMMAND_NOT_SUPPORTED, "function not supported")
+        if datagram.stated_function not in (None, datagram.function):
+            raise SpineError(COMMAND_REJECTED, "function and data differ")
+        delete, partial = restricted.parse_filters(function.row, datagram.filters, self.decoder)
+        if datagram.classifier == "read":
+            self._read(datagram, function, delete, partial)
+        elif datagram.classifier == "write":
+            self._write(datagram, feature, function, delete, partial)
+        elif datagram.classifier == "call":
+            self._called(datagram, function, now)
+        else:
+            raise SpineError(COMMAND_NOT_SUPPORTED, "unknown classifier")
+
+    def _read(self, datagram, function, delete, partial):
+        if not function.operations:
+            raise SpineError(COMMAND_NOT_SUPPORTED, "not readable")
+        if delete:
+            raise SpineError(COMMAND_REJECTED, "delete filter in a read")
+        command = bytearray()
+        if partial:
+            command.extend(b'{"function":"%s"},' % function.name.encode())
+            command.extend(b'{"filter":[[{"cmdControl":[{"partial":[]}]}]]},')
+        function.write_to(command, self, partial)
+        self._answer(datagram, "reply", command)
+
+    def _write(self, datagram, feature, function, delete, partial):
+        if feature.role != SERVER or not function.operations & WRITE:
+            raise SpineError(COMMAND_NOT_SUPPORTED, "not writable")
+        source = (self, datagram.source_entity, datagram.source_feature, feature)
+        if not self.device.bindings.find(*source):
+            raise SpineError(BINDING_REQUIRED, "binding required")
+        unusable = self.decoder.unusable
+        stated = self.decoder.decode(model.function_type(function.row), datagram.data())
+        if self.decoder.unusable != unusable:
+            raise SpineError(GENERAL_ERROR, "value of a wrong type")
+        changes = restricted.changes(function.row, function.data(self), stated, delete, partial)
+        for commit in function.prepare_write(self, changes):
+            commit()
+        feature.changed(function.name)
+        if datagram.ack_request:
+            self._result(datagram, NO_ERROR)
+
+    def _called(self, datagram, function, now):
+        call = getattr(function, "call", None)
+        if call is None:
+            raise SpineError(COMMAND_NOT_SUPPORTED, "not callable")
+        row = function.row
+        call(self, self.decoder.decode(model.function_type(row), datagram.data()), now)
+        if datagram.ack_request:
+            self._result(datagram, NO_ERROR)
+
+    # --- time -------------------------------------------------------------------------------
+
+    def tick(self, now):
+        """End requests that were not answered in time; one silent use case is no reason to close."""
+        late = [counter for counter in self._pending if self._pending[counter][0] <= now]
+        for counter in late:
+            self.log("request %d was not answered" % counter)
+            self._complete(counter, None, TIMEOUT, now)
+
+    def deadline(self):
+        """When the oldest request runs out, or None."""
+        if not self._pending:
+            return None
+        return min([pending[0] for pending in self._pending.values()])

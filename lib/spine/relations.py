@@ -1,0 +1,88 @@
+"""Bindings and subscriptions (IEC 63380-3 5.5.4, 5.5.5): two tables with the same mechanics.
+
+An entry ties a client feature of a peer to one of our server features. Entries live as long as the
+connection: the peer asks again after each reconnect, and asking for what exists is success. A
+binding gives one energy manager the right to write; the features of one entity can be bound by one
+peer at a time (LPC must have one partner), any number may subscribe within the bounds below.
+"""
+
+from micropython import const
+
+from spine.errors import COMMAND_REJECTED, OVERLOAD, SpineError
+
+MAX_PER_PEER = const(48)  # about one entry per server feature, both entities, some clients twice
+
+
+class Relation:
+    """One binding or subscription."""
+
+    def __init__(self, number, peer, client_entity, client_feature, feature):
+        self.number = number
+        self.peer = peer
+        self.client_entity = client_entity
+        self.client_feature = client_feature
+        self.feature = feature
+
+
+class Relations:
+    """The table of bindings, or that of subscriptions, of the local device."""
+
+    def __init__(self, exclusive):
+        self._exclusive = exclusive  # bindings: one peer at a time for the features of an entity
+        self._entries = []
+        self._last_number = 0
+
+    def __iter__(self):
+        return iter(self._entries)
+
+    def of_feature(self, feature):
+        """The entries of one server feature."""
+        return [entry for entry in self._entries if entry.feature is feature]
+
+    def find(self, peer, client_entity, client_feature, feature):
+        """The entry between a client feature of `peer` and `feature`, or None."""
+        for entry in self._entries:
+            if (
+                entry.feature is feature
+                and entry.peer is peer
+                and entry.client_feature == client_feature
+                and entry.client_entity == client_entity
+            ):
+                return entry
+        return None
+
+    def add(self, peer, client_entity, client_feature, feature):
+        """Add an entry unless it exists. Returns whether it is new; raises SpineError."""
+        if self.find(peer, client_entity, client_feature, feature):
+            return False
+        count = 0
+        for entry in self._entries:
+            count += entry.peer is peer
+            if self._exclusive and entry.peer is not peer:
+                if entry.feature.entity is feature.entity:
+                    raise SpineError(COMMAND_REJECTED, "bound by another energy manager")
+        if count >= MAX_PER_PEER:
+            raise SpineError(OVERLOAD, "too many entries")
+        self._last_number += 1
+        entry = Relation(self._last_number, peer, client_entity, client_feature, feature)
+        self._entries.append(entry)
+        return True
+
+    def remove(self, matches):
+        """Remove every entry for which `matches(entry)` holds; return how many there were."""
+        before = len(self._entries)
+        self._entries = [entry for entry in self._entries if not matches(entry)]
+        return before - len(self._entries)
+
+    def drop_peer(self, peer):
+        """The connection to `peer` has ended."""
+        self.remove(lambda entry: entry.peer is peer)
+
+    def drop_entity(self, entity):
+        """One of our entities has disappeared."""
+        self.remove(lambda entry: entry.feature.entity is entity)
+
+    def drop_remote_entity(self, peer, address):
+        """An entity of `peer` has disappeared, and with it its sub-entities."""
+        depth = len(address)
+        self.remove(lambda e: e.peer is peer and e.client_entity[:depth] == address)

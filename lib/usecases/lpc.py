@@ -1,0 +1,235 @@
+"""LPC - Limitation of Power Consumption, controllable system, scenarios 1-4 (version 1.0.0).
+
+Maps the state machine of power_limit.py onto SPINE: the limit on LoadControl, the failsafe values
+on DeviceConfiguration, the nominal maximum on ElectricalConnection. Heartbeats come through
+heartbeat.Guard. What applies is read with `cap_w()`.
+"""
+
+from micropython import const
+
+from spine.device import SERVER
+from spine.errors import COMMAND_REJECTED, SpineError
+from spine.values import duration, parse_duration, scaled, unscale
+from usecases.power_limit import (
+    MAX_FAILSAFE_DURATION_S,
+    MIN_FAILSAFE_DURATION_S,
+    NAMES,
+    PowerLimit,
+    Refused,
+)
+from usecases.use_case import UseCase
+
+_LIMIT_ID = const(1)
+_FAILSAFE_LIMIT_KEY = const(1)
+_FAILSAFE_DURATION_KEY = const(2)
+_CHARACTERISTIC_ID = const(1)
+_ELECTRICAL_CONNECTION_ID = const(1)
+_TOTAL_POWER_ID = const(1)  # measurementId = parameterId of MPC's acPowerTotal
+
+# Factory values (PFCAPL, PFSDM): the minimum guaranteed in Germany by §14a EnWG.
+DEFAULT_FAILSAFE_W = const(4_200)
+DEFAULT_FAILSAFE_DURATION_S = const(7_200)
+
+_LIMITS = "loadControlLimitListData"
+_KEY_VALUES = "deviceConfigurationKeyValueListData"
+
+# Keys in the settings store.
+_SET_ENABLED = "lpc_enabled"
+_SET_LIMIT = "failsafe_consumption_w"
+_SET_DURATION = "failsafe_duration_s"
+
+
+class Lpc(UseCase):
+    """`settings` keeps values over restarts (`get(key, default)`, `put(key, value)`);
+    `on_change()` is called when the cap or any data point may have changed."""
+
+    name = "limitationOfPowerConsumption"
+    actor = "ControllableSystem"
+    scenarios = (1, 2, 3, 4)
+
+    def __init__(self, entity, guard, nominal_w, settings, clock, on_change):
+        super().__init__(entity)
+        self.nominal_w = nominal_w
+        self._settings = settings
+        self._now = clock  # callable: monotonic milliseconds
+        self._on_change = on_change
+        self.limit = PowerLimit(
+            clock(),
+            nominal_w,
+            settings.get(_SET_LIMIT, DEFAULT_FAILSAFE_W),
+            settings.get(_SET_DURATION, DEFAULT_FAILSAFE_DURATION_S),
+            settings.get(_SET_ENABLED, False),
+            self._changed,
+        )
+        guard.listeners.append(self)
+        self._load_control = entity.feature("LoadControl", SERVER)
+        self._load_control.serve("loadControlLimitDescriptionListData", self._descriptions)
+        self._load_control.serve(_LIMITS, self._limits, self._write_limit)
+        self._configuration = entity.feature("DeviceConfiguration", SERVER)
+        self._configuration.serve(
+            "deviceConfigurationKeyValueDescriptionListData", self._key_descriptions
+        )
+        self._configuration.serve(_KEY_VALUES, self._key_values, self._write_key)
+        electrical = entity.feature("ElectricalConnection", SERVER)
+        electrical.serve("electricalConnectionCharacteristicListData", self._characteristics)
+
+    # --- state ------------------------------------------------------------------------------
+
+    def cap_w(self):
+        """The consumption that must not be exceeded, W, or None."""
+        return self.limit.cap_w()
+
+    def state_name(self):
+        """The state by its name in the specification."""
+        return NAMES[self.limit.state]
+
+    def heartbeat(self, now):
+        """The guard's heartbeat (heartbeat.Guard)."""
+        self.limit.heartbeat(now)
+
+    def guard_bound(self, peer, now):
+        """The first binding switches LPC on, for good (until factory reset)."""
+        self._settings.put(_SET_ENABLED, True)
+        self.limit.enable(now)
+
+    def tick(self, now):
+        self.limit.tick(now)
+
+    def deadline(self):
+        return self.limit.deadline()
+
+    def _changed(self):
+        self._load_control.changed(_LIMITS)
+        self._on_change()
+
+    # --- scenario 1: the limit --------------------------------------------------------------
+
+    def _descriptions(self, peer):
+        yield {
+            "limitId": _LIMIT_ID,
+            "limitType": "signDependentAbsValueLimit",
+            "limitCategory": "obligation",
+            "limitDirection": "consume",
+            "measurementId": _TOTAL_POWER_ID,
+            "unit": "W",
+            "scopeType": "activePowerLimit",
+        }
+
+    def _limits(self, peer):
+        data = {
+            "limitId": _LIMIT_ID,
+            "isLimitChangeable": True,
+            "isLimitActive": self.limit.is_active(),
+            "value": scaled(self.limit.limit_w),
+        }
+        remaining = self.limit.remaining_s(self._now())
+        if remaining is not None:
+            data["timePeriod"] = {"endTime": duration(remaining)}
+        yield data
+
+    def _write_limit(self, change):
+        """Messages MSG_01-MSG_17 of the test specification: any mix of value, flag and duration."""
+        new = change.new
+        stated_period = change.stated.get("timePeriod")
+        duration_s = _duration_of(new)
+        if "value" not in new or "isLimitActive" not in new:
+            raise SpineError(COMMAND_REJECTED, "only the duration can be deleted")
+        try:
+            limit_w = unscale(new["value"])
+        except ValueError:
+            raise SpineError(COMMAND_REJECTED, "limit without a usable number")
+        now = self._now()
+        try:
+            self.limit.check(now, limit_w, True)
+        except Refused as reason:
+            raise SpineError(COMMAND_REJECTED, str(reason))
+        stated = stated_period is not None
+        return lambda: self.limit.apply(now, limit_w, new["isLimitActive"], duration_s, stated)
+
+    # --- scenario 2: failsafe values --------------------------------------------------------
+
+    def _key_descriptions(self, peer):
+        yield {
+            "keyId": _FAILSAFE_LIMIT_KEY,
+            "keyName": "failsafeConsumptionActivePowerLimit",
+            "valueType": "scaledNumber",
+            "unit": "W",
+        }
+        yield {
+            "keyId": _FAILSAFE_DURATION_KEY,
+            "keyName": "failsafeDurationMinimum",
+            "valueType": "duration",
+        }
+
+    def _key_values(self, peer):
+        yield {
+            "keyId": _FAILSAFE_LIMIT_KEY,
+            "value": {"scaledNumber": scaled(self.limit.failsafe_w)},
+            "isValueChangeable": True,
+        }
+        yield {
+            "keyId": _FAILSAFE_DURATION_KEY,
+            "value": {"duration": duration(self.limit.failsafe_duration_s)},
+            "isValueChangeable": True,
+        }
+
+    def _write_key(self, change):
+        if not self.limit.is_controlled():
+            raise SpineError(COMMAND_REJECTED, "needs heartbeat and limit first")
+        if change.new["keyId"] == _FAILSAFE_LIMIT_KEY:
+            failsafe_w, duration_s = self._failsafe_limit(change.new), None
+        else:
+            failsafe_w, duration_s = None, self._failsafe_duration(change.new)
+        return lambda: self._set_failsafe(failsafe_w, duration_s)
+
+    def _failsafe_limit(self, new):
+        try:
+            failsafe_w = unscale(new["value"]["scaledNumber"])
+        except (KeyError, ValueError):
+            raise SpineError(COMMAND_REJECTED, "scaledNumber expected")
+        if failsafe_w < 0:
+            raise SpineError(COMMAND_REJECTED, "failsafe limit must be >= 0")
+        return failsafe_w
+
+    def _failsafe_duration(self, new):
+        try:
+            duration_s = parse_duration(new["value"]["duration"])
+        except (KeyError, ValueError):
+            raise SpineError(COMMAND_REJECTED, "duration expected")
+        if duration_s < MIN_FAILSAFE_DURATION_S:
+            raise SpineError(COMMAND_REJECTED, "failsafe duration below 2 h")
+        if duration_s > MAX_FAILSAFE_DURATION_S:
+            # LPC-016: rejected, and the own value becomes the largest that is possible.
+            self._set_failsafe(None, MAX_FAILSAFE_DURATION_S)
+            raise SpineError(COMMAND_REJECTED, "failsafe duration above 24 h")
+        return duration_s
+
+    def _set_failsafe(self, failsafe_w, duration_s):
+        self.limit.set_failsafe(failsafe_w, duration_s)
+        self._settings.put(_SET_LIMIT, self.limit.failsafe_w)
+        self._settings.put(_SET_DURATION, self.limit.failsafe_duration_s)
+        self._configuration.changed(_KEY_VALUES)
+
+    # --- scenario 4: constraints ------------------------------------------------------------
+
+    def _characteristics(self, peer):
+        yield {
+            "electricalConnectionId": _ELECTRICAL_CONNECTION_ID,
+            "parameterId": _TOTAL_POWER_ID,
+            "characteristicId": _CHARACTERISTIC_ID,
+            "characteristicContext": "entity",
+            "characteristicType": "powerConsumptionNominalMax",
+            "value": scaled(self.nominal_w),
+            "unit": "W",
+        }
+
+
+def _duration_of(limit):
+    """Seconds of the limit's duration, None without one. Absolute times are not used by LPC."""
+    end = limit.get("timePeriod", {}).get("endTime")
+    if end is None:
+        return None
+    try:
+        return parse_duration(end)
+    except ValueError:
+        raise SpineError(COMMAND_REJECTED, "endTime must be a duration")
