@@ -236,7 +236,7 @@ def _integer(value):
 
 
 def major(version):
-    """Major number of a specificationVersion, 1 for absent or unreadable ones (TC_SPINE_COMP_006)."""
+    """Major number of a specificationVersion, 1 if absent or unreadable (TC_SPINE_COMP_006)."""
     if not isinstance(version, str):
         return 1
     text = version.lstrip("TSVv").split(".")[0]

@@ -1,4 +1,4 @@
-"""Error numbers of `resultData` (IEC 63380-3 5.3.2, RS 3.11) and the exception that carries one."""
+"""Error numbers of `resultData` (IEC 63380-3 5.3.2, RS 3.11), and an exception carrying one."""
 
 from micropython import const
 

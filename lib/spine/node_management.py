@@ -69,7 +69,7 @@ class _Discovery(Function):
 
 
 def _write_discovery(out, row, start, entities, state_change):
-    """Append the data element. `state_change` ("added", "removed") makes it a notify of a change."""
+    """Append the data element; `state_change` ("added", "removed") makes it a notify."""
     type_index = model.function_type(row)
     out.extend(b'{"nodeManagementDetailedDiscoveryData":')
     model.encode(out, type_index, start)
@@ -259,8 +259,8 @@ def _below(address, entity, feature):
 def _take_discovery(peer, datagram, now):
     """A discovery reply, or a notify of changes. Both may be partial (TS 7.1.5)."""
     remote = peer.remote
-    first = not remote.known
     partial = bool(datagram.filters)
+    first = not remote.known and not partial
     row = model.find_function(_DISCOVERY)
     type_index = model.function_type(row)
     entity_field = model.find_field(type_index, b"entityInformation")
@@ -274,7 +274,7 @@ def _take_discovery(peer, datagram, now):
     for tree in datagram.entries("featureInformation"):
         entry = peer.decoder.decode(model.field_type(feature_field), tree)
         _take_feature(remote, entry.get("description", {}))
-    remote.known = True
+    remote.known = remote.known or first
     if first:
         # Both follow at once: one energy manager closes the connection otherwise (Annex A).
         peer.subscribe(now, _ADDRESS, _ADDRESS, "NodeManagement")

@@ -31,13 +31,9 @@ from spine.remote import Remote
 
 RESPONSE_DELAY_MS = const(10_000)  # maxResponseDelay where none is announced (TS 5.2.5.3)
 MAX_PENDING = const(16)  # our own requests under way
-MAX_OUTBOX = const(64)  # datagrams; more means that the connection does not drain
+MAX_OUTBOX = const(64)  # datagrams; more means that the owner does not send them
 
 _NODE_MANAGEMENT = ((0,), 0)
-
-
-class Overflow(Exception):
-    """The peer takes nothing off our hands: the owner ends the connection."""
 
 
 class Peer:
@@ -52,6 +48,7 @@ class Peer:
         self.address = None  # device address, learned from its datagrams
         self.remote = Remote()  # what its discovery told
         self.outbox = []
+        self.is_overrun = False  # more than MAX_OUTBOX was to be sent: end the connection
         self.decoder = model.Decoder()
         self._log = log
         self._pending = {}  # msgCounter -> (deadline, on_answer)
@@ -143,7 +140,8 @@ class Peer:
 
     def _send(self, source, destination, counter, reference, classifier, command, ack=False):
         if len(self.outbox) >= MAX_OUTBOX:
-            raise Overflow()
+            self.is_overrun = True
+            return
         out = bytearray()
         write_header(out, source, destination, counter, reference, classifier, ack)
         out.extend(command)
@@ -164,7 +162,7 @@ class Peer:
         )
 
     def notify_partial(self, entry, command):
-        """Notify a subscriber with a command written by hand (`function` and `filter` included)."""
+        """Notify a subscriber with a command written by hand, `function` and `filter` included."""
         destination = address_text(self.address, entry.client_entity, entry.client_feature)
         counter = self.device.next_counter()
         self._send(entry.feature.address, destination, counter, None, "notify", command)
@@ -283,7 +281,8 @@ class Peer:
         function = feature.find(datagram.function)
         if function is None or feature.role == CLIENT:
             raise SpineError(COMMAND_NOT_SUPPORTED, "function not supported")
-        if datagram.stated_function not in (None, datagram.function):
+        # spine-go states an empty name in restricted reads.
+        if datagram.stated_function not in (None, "", datagram.function):
             raise SpineError(COMMAND_REJECTED, "function and data differ")
         delete, partial = restricted.parse_filters(function.row, datagram.filters, self.decoder)
         if datagram.classifier == "read":
@@ -336,7 +335,7 @@ class Peer:
     # --- time -------------------------------------------------------------------------------
 
     def tick(self, now):
-        """End requests that were not answered in time; one silent use case is no reason to close."""
+        """End requests that were not answered in time; that is no reason to close (IG 2.6.4)."""
         late = [counter for counter in self._pending if self._pending[counter][0] <= now]
         for counter in late:
             self.log("request %d was not answered" % counter)

@@ -23,7 +23,7 @@ from spine.errors import (
 
 
 class Filter:
-    """One `filter` of a command: SELECTORS (any of them matches) and ELEMENTS (None: not given)."""
+    """One `filter` of a command: SELECTORS (any one matches) and ELEMENTS (None: not given)."""
 
     def __init__(self):
         self.is_delete = False

@@ -128,7 +128,7 @@ class Lpc(UseCase):
         yield data
 
     def _write_limit(self, change):
-        """Messages MSG_01-MSG_17 of the test specification: any mix of value, flag and duration."""
+        """MSG_01...MSG_17 of the test specification: any mix of value, flag and duration."""
         new = change.new
         stated_period = change.stated.get("timePeriod")
         duration_s = _duration_of(new)

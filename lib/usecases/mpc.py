@@ -69,7 +69,7 @@ class Mpc(UseCase):
         return self._next
 
     def _rows(self):
-        """(measurementId, measurementType, unit, scopeType, phase letter or None) of each value."""
+        """(measurementId, measurementType, unit, scopeType, phase letter or None) of each."""
         phases = _PHASES[: self._meter.phases]
         yield _TOTAL_POWER, "power", "W", "acPowerTotal", None
         for i in range(len(phases)):

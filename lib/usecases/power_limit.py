@@ -197,7 +197,7 @@ class PowerLimit:
         return start + T_HEARTBEAT_LOST_MS
 
     def _silent_again(self, now):
-        """In failsafe: what is due is the wait for a limit, but the heartbeats have stopped again."""
+        """In failsafe: the wait for a limit is over, but the heartbeats have stopped again."""
         if self.state != FAILSAFE or self._returned is None:
             return False
         if now >= self._entered + self.failsafe_duration_s * 1000:
