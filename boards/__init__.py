@@ -1,0 +1,1 @@
+"""One folder per board; see README.md beside this file."""

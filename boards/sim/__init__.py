@@ -1,0 +1,1 @@
+"""The simulated board: a charging station and an electric vehicle in integers."""

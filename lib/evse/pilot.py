@@ -1,0 +1,144 @@
+"""Control pilot: duty cycle as a current, line voltage as a level A to F.
+
+Covers IEC 61851-1 A.3: the code of the duty cycle and the voltages of the states. All numbers
+are integers: tenths of an ampere, milliamperes, millivolts, and a 16-bit duty where 65535 is
+constant +12 V and 0 constant -12 V (both without edges).
+
+Rules of this file: the signalled current is never above the wanted one; currents without a
+code are refused, not rounded; a level is believed quickly when it ends charging and slowly
+when it starts charging. It knows nothing about faults, limits or the contactor.
+"""
+
+from micropython import const
+
+CONSTANT_HIGH = const(65535)  # +12 V: no current offered, a car can still be seen
+CONSTANT_LOW = const(0)  # -12 V: state F
+
+MIN_CURRENT_MA = const(6000)  # the lowest current the pilot can express
+
+LEVEL_A = const(0)
+LEVEL_B = const(1)
+LEVEL_C = const(2)
+LEVEL_D = const(3)
+LEVEL_E = const(4)
+LEVEL_F = const(5)
+LEVEL_NONE = const(6)  # not classified yet, or no fresh reading
+
+_C = const(2)
+_NONE = const(6)
+
+_TOP_MV = const(10_500)  # between A and B; B/C, C/D and D/E follow every 3 V
+_STEP_MV = const(3_000)
+_NEGATIVE_MV = const(-6_000)  # between E and F
+_HYSTERESIS_MV = const(300)  # every level +-1 V is still told apart from its neighbours
+
+# Level C starts charging. Some cars show it for a quarter of a second without meaning it.
+_STABLE_MS = const(500)
+_STABLE_READINGS = const(8)
+
+# Every other level ends charging: two readings, and no second one where there is no time for
+# it. With a reading every T ms the worst case is T + 20 + T (T < 20), 2 T (T <= 50), T (above):
+# within the 100 ms of IEC 61851-1 for every T up to 100 ms.
+_LEAVE_READINGS = const(2)
+_LEAVE_MS = const(20)
+_LATE_MS = const(50)
+
+
+def duty_for(deci_amps: int) -> int:
+    """Return the duty_u16 for tenths of an ampere, 60 (6 A) to 800 (80 A).
+
+    51.1 to 52.4 A have no code and become 51.0 A; 52.5 A shares its code with 51.0 A (85 %).
+    ValueError outside the range: below 6 A the only choice is a pause.
+    """
+    if not 60 <= deci_amps <= 800:
+        raise ValueError("no duty cycle for this current")
+    if deci_amps < 525:
+        return min(deci_amps, 510) * 65535 // 600
+    return (deci_amps + 1600) * 65535 // 2500
+
+
+def current_ma(duty_u16: int) -> int:
+    """Return the milliamperes per phase a car may draw at this duty; 0 for none.
+
+    The bands without a meaning, constant levels and the digital communication code (5 %) are 0.
+    """
+    permyriad = duty_u16 * 10_000 // 65535
+    if permyriad < 800 or permyriad > 9700:
+        return 0
+    if permyriad < 1000:
+        return 6000
+    if permyriad <= 8500:
+        return duty_u16 * 4000 // 4369  # 60 A of 65535
+    if permyriad <= 9600:
+        return (duty_u16 * 5 - 209_712) * 1000 // 13107 * 10  # (D - 64 %) * 2.5 A
+    return 80_000
+
+
+def classify(high_mv: int, previous: int) -> int:
+    """Return the level of a reading of the positive half wave, with hysteresis to `previous`."""
+    level = 0
+    bound_mv = _TOP_MV
+    while level < 5:
+        if previous == _NONE:
+            margin_mv = 0
+        elif previous > level:
+            margin_mv = _HYSTERESIS_MV
+        else:
+            margin_mv = -_HYSTERESIS_MV
+        if high_mv >= bound_mv + margin_mv:
+            break
+        level += 1
+        bound_mv = bound_mv - _STEP_MV if level < 4 else _NEGATIVE_MV
+    return level
+
+
+class PilotInput:
+    """The debounced level of the line, fed with one reading per control cycle.
+
+    `level` is what the charger acts on, `level_ms` the time it began, `is_confirmed` whether
+    the latest reading agrees with it.
+    """
+
+    def __init__(self, now: int):
+        self.level = LEVEL_NONE
+        self.level_ms = now
+        self.is_confirmed = False
+        self._raw = LEVEL_NONE
+        self._raw_ms = now
+        self._raw_count = 0
+        self._agreed_ms = now
+        self._missed_ms = now
+        self._misses = 0
+
+    def feed(self, now: int, high_mv: "int | None") -> bool:
+        """Take one reading (None: there is no fresh one); return whether `level` changed."""
+        raw = LEVEL_NONE if high_mv is None else classify(high_mv, self._raw)
+        if raw != self._raw:
+            self._raw = raw
+            self._raw_ms = now
+            self._raw_count = 0
+        if self._raw_count < _STABLE_READINGS:
+            self._raw_count += 1
+        self.is_confirmed = raw == self.level
+        if self.is_confirmed:
+            self._agreed_ms = now
+            self._misses = 0
+            return False
+        if not self._misses:
+            self._missed_ms = now
+        self._misses += 1
+        if not self._is_believed(now, raw):
+            return False
+        self.level = raw
+        self.level_ms = now
+        self.is_confirmed = True
+        self._agreed_ms = now
+        self._misses = 0
+        return True
+
+    def _is_believed(self, now, raw):
+        if raw == _C or self.level == _NONE:
+            return self._raw_count >= _STABLE_READINGS and now - self._raw_ms >= _STABLE_MS
+        if now - self._agreed_ms > _LATE_MS:
+            return True
+        return self._misses >= _LEAVE_READINGS and now - self._missed_ms >= _LEAVE_MS
