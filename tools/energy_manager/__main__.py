@@ -1,0 +1,5 @@
+"""`python -m tools.energy_manager`."""
+
+from .cli import main
+
+raise SystemExit(main())

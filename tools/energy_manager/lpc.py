@@ -1,0 +1,196 @@
+"""Limitation of power consumption, as the energy guard: write the limit and the failsafe values.
+
+Scenario 1 is a limit in watts with an optional duration, scenario 2 the failsafe values, scenario
+3 the heartbeats in both directions (the manager sends ours), scenario 4 the nominal maximum.
+
+Writes are partial where the charger announces it: only what is stated changes, and a duration is
+taken away by a delete filter in the same command (IEC 63380-3 5.3.3). Otherwise the complete list
+is written, as it was last read, with the change in it.
+"""
+
+import asyncio
+
+from .eebus_json import as_bool, as_map
+from .spine_data import format_duration, item_name, parse_duration, scaled, to_scaled
+from .use_cases import KEY_DESCRIPTIONS, KEY_VALUES, UseCase, key_values
+
+LIMITS = "loadControlLimitListData"
+LIMIT_DESCRIPTIONS = "loadControlLimitDescriptionListData"
+CHARACTERISTICS = "electricalConnectionCharacteristicListData"
+HEARTBEAT = "deviceDiagnosisHeartbeatData"
+
+FAILSAFE_POWER = "failsafeConsumptionActivePowerLimit"
+FAILSAFE_DURATION = "failsafeDurationMinimum"
+_OUR_LIMIT = {
+    "limitType": "signDependentAbsValueLimit",
+    "limitDirection": "consume",
+    "scopeType": "activePowerLimit",
+}
+
+
+class NotUsable(Exception):
+    """The charger does not offer what was asked for."""
+
+
+class Lpc(UseCase):
+    """Limitation of power consumption of one charger."""
+
+    name, actor = "limitationOfPowerConsumption", "ControllableSystem"
+    feature_type = "LoadControl"
+    entity_types = ("EVSE", "CEM", "SubMeterElectricity", "Inverter", "SmartEnergyAppliance")
+    is_guess_allowed = False  # a limit is written only to who says that it follows one
+
+    async def setup(self) -> None:
+        await asyncio.gather(
+            self._setup_limit(),
+            self.prepare("DeviceDiagnosis", (HEARTBEAT,)),
+            self.prepare("DeviceConfiguration", (KEY_DESCRIPTIONS, KEY_VALUES), bind=True),
+            self.prepare("ElectricalConnection", (CHARACTERISTICS,)),
+        )
+
+    async def _setup_limit(self) -> None:
+        """The limit is usable as soon as it is bound and described, the rest may take longer."""
+        is_bound = await self.prepare("LoadControl", (LIMIT_DESCRIPTIONS, LIMITS), bind=True)
+        self.is_usable = is_bound and self._limit_id() is not None
+
+    def _limit_id(self) -> int | None:
+        """Return the identifier of the one limit described as LPC asks, else None."""
+        found = [
+            item.get("limitId")
+            for item in self.entries("LoadControl", LIMIT_DESCRIPTIONS)
+            if all(item.get(name) == value for name, value in _OUR_LIMIT.items())
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def _limit_entry(self) -> dict:
+        identifier = self._limit_id()
+        for item in self.entries("LoadControl", LIMITS):
+            if item.get("limitId") == identifier:
+                return item
+        return {}
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def limit(self) -> dict:
+        """Return the limit as the charger last stated it; `ends_in_s` counts from then."""
+        entry = self._limit_entry()
+        return {
+            "is_active": as_bool(entry.get("isLimitActive")),
+            "limit_w": scaled(entry.get("value")),
+            "ends_in_s": parse_duration(as_map(entry.get("timePeriod")).get("endTime")),
+            "is_changeable": as_bool(entry.get("isLimitChangeable")),
+        }
+
+    def failsafe(self) -> dict:
+        """Return the failsafe values: `failsafe_w`, `failsafe_duration_s`."""
+        values = key_values(self)
+        power = as_map(values.get(FAILSAFE_POWER)).get("scaledNumber")
+        duration = as_map(values.get(FAILSAFE_DURATION)).get("duration")
+        return {"failsafe_w": scaled(power), "failsafe_duration_s": parse_duration(duration)}
+
+    def nominal_max_w(self) -> float | None:
+        """Return the nominal maximum of scenario 4, None if it is not stated."""
+        for item in self.entries("ElectricalConnection", CHARACTERISTICS):
+            if item.get("characteristicType") == "powerConsumptionNominalMax":
+                return scaled(item.get("value"))
+        return None
+
+    def heartbeat(self) -> dict:
+        """Return the charger's last heartbeat: `counter`, `timeout_s`."""
+        beat = self.content("DeviceDiagnosis", HEARTBEAT)
+        timeout = parse_duration(beat.get("heartbeatTimeout"))
+        return {"counter": beat.get("heartbeatCounter"), "timeout_s": timeout}
+
+    def snapshot(self) -> dict:
+        """Return all of it."""
+        return {
+            "limit": self.limit(),
+            **self.failsafe(),
+            "nominal_max_w": self.nominal_max_w(),
+            "heartbeat": self.heartbeat(),
+        }
+
+    # -- writing --------------------------------------------------------------------------------
+
+    async def write_limit(
+        self,
+        limit_w: float | None,
+        is_active: bool | None,
+        duration_s: float | None,
+        delete_duration: bool,
+    ) -> None:
+        """Write what is not None; raise `ErrorResult` when the charger refuses."""
+        identifier = self._limit_id()
+        if identifier is None:
+            raise NotUsable("the charger describes no limit of power consumption")
+        entry = {"limitId": identifier}
+        if is_active is not None:
+            entry["isLimitActive"] = is_active
+        if duration_s is not None:
+            entry["timePeriod"] = {"endTime": format_duration(duration_s)}
+        if limit_w is not None:
+            entry["value"] = to_scaled(limit_w)
+        delete = {"timePeriod": {}} if delete_duration else None
+        await self._write("LoadControl", LIMITS, [entry], delete)
+
+    async def write_failsafe(self, power_w: float | None, duration_s: float | None) -> None:
+        """Write the failsafe values that are not None."""
+        wanted = {}
+        if power_w is not None:
+            wanted[FAILSAFE_POWER] = {"scaledNumber": to_scaled(power_w)}
+        if duration_s is not None:
+            wanted[FAILSAFE_DURATION] = {"duration": format_duration(duration_s)}
+        identifiers = {
+            item.get("keyName"): item.get("keyId")
+            for item in self.entries("DeviceConfiguration", KEY_DESCRIPTIONS)
+        }
+        missing = [name for name in wanted if name not in identifiers]
+        if missing:
+            raise NotUsable(f"the charger has no {missing[0]}")
+        entries = [{"keyId": identifiers[name], "value": wanted[name]} for name in wanted]
+        await self._write("DeviceConfiguration", KEY_VALUES, entries, None)
+
+    async def _write(
+        self, feature_type: str, function: str, entries: list[dict], delete: dict | None
+    ) -> None:
+        """Write list items, after deleting the elements `delete` of the first one."""
+        feature = self.server(feature_type)
+        if not feature.can("partial write", function):
+            content = self._completed(feature_type, function, entries, delete or {})
+            await self.spine.write(feature, {function: {item_name(function): content}})
+            return
+        filters = [{"cmdControl": {"partial": {}}}]
+        if delete:
+            key = next(iter(entries[0]))
+            chosen = {
+                "cmdControl": {"delete": {}},
+                f"{function}Selectors": {key: entries[0][key]},
+                f"{item_name(function)}Elements": delete,
+            }
+            filters.insert(0, chosen)
+        cmd = {"function": function, "filter": filters, function: {item_name(function): entries}}
+        await self.spine.write(feature, cmd)
+
+    def _completed(
+        self, feature_type: str, function: str, entries: list[dict], delete: dict
+    ) -> list[dict]:
+        """Return the whole list with the changes in it, elements in schema order."""
+        key = next(iter(entries[0]))
+        changes = {entry[key]: entry for entry in entries}
+        content = []
+        for stored in self.entries(feature_type, function):
+            kept = {name: value for name, value in stored.items() if name not in delete}
+            change = changes.get(stored.get(key))
+            if change is None:
+                content.append(stored)
+            else:
+                content.append(_in_order(kept, change))
+        return content
+
+
+def _in_order(stored: dict, change: dict) -> dict:
+    """Merge two items; what is new goes before `value`, where the schema has it."""
+    merged = {**stored, **change}
+    if "value" in merged and "limitId" in merged:
+        merged["value"] = merged.pop("value")
+    return merged
