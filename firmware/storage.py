@@ -47,11 +47,6 @@ class Storage:
             os.rename(path, path + ".bak")
         os.rename(path + ".new", path)
 
-    def erase(self):
-        """Factory reset: delete everything in the folder."""
-        for name in os.listdir(self.folder):
-            os.remove(self.folder + "/" + name)
-
     def remove(self, name):
         """Delete one blob in all generations."""
         for path in (self._path(name), self._path(name) + ".bak"):
@@ -84,6 +79,11 @@ class Settings:
         if self._values.get(key) != value:
             self._values[key] = value
             self._changed = True
+
+    def clear(self):
+        """Forget everything and write nothing more."""
+        self._values = {}
+        self._changed = False
 
     def save_if_changed(self):
         """Write the file if a value changed. Call it outside the control path: flash is slow."""

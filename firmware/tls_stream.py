@@ -66,7 +66,7 @@ class TlsStream:
             yield core._io_queue.queue_read(self._raw)
 
     def write(self, view):
-        """Write what fits now, at most one record. Returns the number of octets. Raises OSError."""
+        """Write what fits now, at most one record; return the number of octets. OSError."""
         return self._tls.write(view) or 0
 
     async def writable(self):

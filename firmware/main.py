@@ -1,0 +1,102 @@
+"""Start-up: read the configuration, make the node, run it, start again if asked to.
+
+On a board `main()` is called without arguments by the image's main.py. On the Unix port the
+arguments are those of tools/simulate.py, which is the way to start a simulated charger:
+
+    --address A --port P     where to listen (port 0: any free one)
+    --state DIR              folder of identity, peers and settings
+    --serial TEXT            serial number
+    --trust SKI              trust this peer from the start (may be repeated)
+    --mdns-address A, --no-mdns
+    --phases 1|3 --speed N   of the simulated station
+    --log-level error|info|debug, --json (events as JSON lines)
+"""
+
+import asyncio
+import gc
+import sys
+
+from firmware import port
+from firmware.clock import Clock
+from firmware.console import console
+from firmware.log import LEVELS, Log
+from firmware.node import Config, Node
+from firmware.storage import Storage
+from ship.ski import parse_ski
+
+
+class Options:
+    """Command line of the simulator, with the defaults of a board."""
+
+    def __init__(self, arguments):
+        self.config = Config()
+        self.config.trust = []
+        self.state = "state"
+        self.phases = 3
+        self.speed = 1
+        self.level = "info"
+        self.json = False
+        use_mdns = True
+        mdns_address = None
+        words = iter(arguments)
+        for word in words:
+            if word == "--json":
+                self.json = True
+            elif word == "--no-mdns":
+                use_mdns = False
+            elif word == "--mdns-address":
+                mdns_address = next(words)
+            elif not self._take(word, words):
+                raise SystemExit("unknown option " + word)
+        if use_mdns:
+            self.config.mdns_address = mdns_address or self.config.address
+
+    def _take(self, word, words):
+        config = self.config
+        if word == "--address":
+            config.address = next(words)
+        elif word == "--port":
+            config.port = int(next(words))
+        elif word == "--serial":
+            config.serial = next(words)
+        elif word == "--trust":
+            config.trust.append(parse_ski(next(words)))
+        elif word == "--state":
+            self.state = next(words)
+        elif word == "--phases":
+            self.phases = int(next(words))
+        elif word == "--speed":
+            self.speed = int(next(words))
+        elif word == "--log-level":
+            self.level = next(words)
+        else:
+            return False
+        return True
+
+
+def main(arguments=()):
+    """Run until shut down. Returns when the console says `shutdown`."""
+    port.prepare()
+    options = Options(arguments)
+    while _run(options) == "restart":
+        gc.collect()
+
+
+def _run(options):
+    from boards.sim.board import create
+
+    wall = Clock()
+    clock = Clock(options.speed) if options.speed > 1 else wall
+    log = Log(clock, LEVELS.index(options.level), not options.json, options.json)
+    storage = Storage(options.state, log)
+    node = Node(options.config, create(phases=options.phases), storage, clock, wall, log)
+    try:
+        asyncio.run(node.run(console))
+    finally:
+        asyncio.new_event_loop()
+    log.event("stopped", outcome=node.outcome)
+    return node.outcome
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

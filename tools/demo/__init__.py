@@ -1,0 +1,1 @@
+"""`make demo`: simulated charger and energy manager, end to end, with timeline and plot."""
