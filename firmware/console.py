@@ -156,6 +156,8 @@ def _status(node, arguments):
     control = node.control
     meter = control.meter
     lpc = node.station.lpc
+    stall_us = node.stall_us
+    node.stall_us = 0
     gc.collect()
     return {
         "version": VERSION,
@@ -176,6 +178,7 @@ def _status(node, arguments):
         "mdns": node.mdns.state if node.mdns else "off",
         "heap_used": gc.mem_alloc(),
         "heap_free": gc.mem_free(),
+        "stall_us": stall_us,
     }
 
 

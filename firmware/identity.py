@@ -7,10 +7,10 @@ identity file stops the start instead of being replaced.
 
 import asyncio
 import os
+import sys
 
 from micropython import const
 
-from ship.identity import make_identity
 from ship.ski import ski_of, to_hex
 
 _NAME = "identity"
@@ -30,11 +30,19 @@ async def load_or_make(storage, common_name, organisation):
     """The stored identity, or a new one at the first start."""
     data = storage.load(_NAME)
     if data is None:
-        maker = make_identity(common_name, organisation, os.urandom)
-        for _ in maker:
-            await asyncio.sleep_ms(0)
-        data = len(maker.key_der).to_bytes(_LENGTH, "big")
-        data += maker.key_der + maker.certificate_der
+        data = await _make(common_name, organisation)
         storage.save(_NAME, data)
     end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
     return Identity(bytes(data[_LENGTH:end]), bytes(data[end:]))
+
+
+async def _make(common_name, organisation):
+    """A new identity in its stored form. The arithmetic is loaded for this once and forgotten."""
+    from ship.identity import make_identity
+
+    maker = make_identity(common_name, organisation, os.urandom)
+    for _ in maker:
+        await asyncio.sleep_ms(0)
+    for name in ("ship.identity", "ship.x509", "ship.p256"):
+        del sys.modules[name]
+    return len(maker.key_der).to_bytes(_LENGTH, "big") + maker.key_der + maker.certificate_der

@@ -12,17 +12,20 @@ arguments are those of tools/simulate.py, which is the way to start a simulated 
     --log-level error|info|debug, --json (events as JSON lines)
 """
 
-import asyncio
 import gc
-import sys
 
-from firmware import port
-from firmware.clock import Clock
-from firmware.console import console
-from firmware.log import LEVELS, Log
-from firmware.node import Config, Node
-from firmware.storage import Storage
-from ship.ski import parse_ski
+gc.threshold(4096)  # collect often while importing, or what stays is scattered over the heap
+
+import asyncio  # noqa: E402
+import sys  # noqa: E402
+
+from firmware import port  # noqa: E402
+from firmware.clock import Clock  # noqa: E402
+from firmware.console import console  # noqa: E402
+from firmware.log import LEVELS, Log  # noqa: E402
+from firmware.node import Config, Node  # noqa: E402
+from firmware.storage import Storage  # noqa: E402
+from ship.ski import parse_ski  # noqa: E402
 
 
 class Options:
@@ -76,6 +79,7 @@ class Options:
 
 def main(arguments=()):
     """Run until shut down. Returns when the console says `shutdown`."""
+    gc.threshold(-1)
     port.prepare()
     options = Options(arguments)
     while _run(options) == "restart":

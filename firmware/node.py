@@ -14,6 +14,7 @@ import asyncio
 import gc
 import os
 import socket
+import time
 from asyncio import core
 
 from micropython import const
@@ -76,6 +77,7 @@ class Node:
         self.identity = None
         self.links = []
         self.mdns = None
+        self.stall_us = 0  # how late the control loop was at most, since somebody asked
         self.outcome = None  # "restart" or "shutdown": why `run` returned
         self.ship_id = _ship_id(board, config.serial)
         self._stop = asyncio.Event()
@@ -181,9 +183,14 @@ class Node:
 
     async def _control(self):
         pause = self.clock.real_ms(_CONTROL_MS)
+        last = time.ticks_us()
         while True:
             self.control.step(self.clock.now_ms())
             await asyncio.sleep_ms(pause)
+            now = time.ticks_us()
+            late = time.ticks_diff(now, last) - pause * 1000
+            last = now
+            self.stall_us = max(self.stall_us, late)
 
     def _charging_changed(self, control, what):
         """Called inside a control step: only remember, protocols follow in their own task."""

@@ -8,6 +8,7 @@ peer.
 
 import asyncio
 import os
+import time
 
 from micropython import const
 
@@ -20,6 +21,9 @@ from spine.peer import Peer
 
 _CLOSE = const(4001)
 _OVERLOAD = const(1008)
+_TURN_MS = const(4)
+_LINGER_MS = const(100)
+_LINGER_READS = const(20)
 
 # One scratch record for all links: a write copies it into mbedTLS at once.
 _record = None
@@ -74,27 +78,45 @@ class Link:
     # --- reading ----------------------------------------------------------------------------
 
     async def _run(self, context):
+        """Serve the connection; whatever goes wrong in it ends here and nowhere else."""
         try:
             self._stream = TlsStream(self._raw, context)
-            while not self._ended:
-                count = await self._stream.readinto(self._socket.buffer())
-                if not count:
-                    self._end("closed by the peer")
-                    break
-                if self.ski is None:
-                    self._identify()
-                self._received(count)
+            await self._read_all()
         except CertificateError as error:
             self._end("no usable client certificate: %s" % error)
+        except asyncio.TimeoutError:
+            pass  # said all, heard all
         except OSError as error:
             self._end("connection lost: %s" % error)
-        except MemoryError:
-            self._end("out of memory")
         except Exception as error:
-            self._node.log.exception("link %s" % self.where, error)
-            self._end("internal error")
+            self._node.log.exception(self._name(), error)
+            self._end("out of memory" if isinstance(error, MemoryError) else "internal error")
         finally:
             self._close()
+
+    async def _read_all(self):
+        """Read until one side closes.
+
+        A peer that always has more to say must not keep the other tasks waiting, above all not the
+        control loop: after _TURN_MS without a pause they get their turn.
+        """
+        turn = time.ticks_ms()
+        while not self._ended:
+            if time.ticks_diff(time.ticks_ms(), turn) >= _TURN_MS:
+                await asyncio.sleep_ms(0)
+                turn = time.ticks_ms()
+            count = await self._stream.readinto(self._socket.buffer())
+            if not count:
+                self._end("closed by the peer")
+                return
+            if self.ski is None:
+                self._identify()
+            self._received(count)
+        # Closing a socket with unread data resets it, and the peer may lose our last words.
+        scratch = bytearray(256)
+        for _ in range(_LINGER_READS):
+            if not await asyncio.wait_for_ms(self._stream.readinto(scratch), _LINGER_MS):
+                return
 
     def _identify(self):
         """The handshake is done: whose key is it? Never trust an address (SHIP 12.2)."""

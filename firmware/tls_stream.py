@@ -19,20 +19,22 @@ from ship.ski import CertificateError, ski_of
 # Records are kept to 1024 octets even where no maximum fragment length is negotiated (SHIP 9.2).
 MAX_FRAGMENT = const(1024)
 
-_CIPHERS = (
-    "TLS1-3-AES-128-GCM-SHA256",
-    "TLS1-3-AES-128-CCM-SHA256",
+_CIPHERS = [
     "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
     "TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA256",
-)
+]
+# Where mbedTLS offers TLS 1.3 a list without its suites would end every handshake.
+_CIPHERS_1_3 = ["TLS1-3-AES-128-GCM-SHA256", "TLS1-3-AES-128-CCM-SHA256"]
 _BAD_CERTIFICATE = const(-0x3000)  # makes mbedTLS end the handshake with an alert
 
 
 def server_context(certificate, key):
     """A context for connections that peers open. `certificate` and `key` are DER."""
     context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-    available = context.get_ciphers()
-    context.set_ciphers([name for name in _CIPHERS if name in available])
+    try:
+        context.set_ciphers(_CIPHERS_1_3 + _CIPHERS)
+    except (ValueError, OSError):  # mbedTLS without TLS 1.3 does not know the names
+        context.set_ciphers(_CIPHERS)
     context.load_cert_chain(certificate, key)
     context.verify_mode = tls.CERT_OPTIONAL
     context.verify_callback = _verify

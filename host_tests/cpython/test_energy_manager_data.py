@@ -510,3 +510,5 @@ def test_paired_chargers_are_kept_and_found_by_the_beginning_of_their_ski(tmp_pa
     assert peers.named("B467").host == peers.named("Acme").host == "192.0.2.7"
     with pytest.raises(UnknownTarget):
         peers.named("5b")
+    peers.store(Peer("5b" * 20, host="192.0.2.7", port=4712))  # the same place, another key
+    assert [peer.ski for peer in peers] == ["5b" * 20]

@@ -8,6 +8,9 @@ import contextlib
 import io
 from pathlib import Path
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from boards.sim.board import create
 from evse import faults
 from evse.arbiter import CABLE, ECHONET, HARDWARE, LPC, OPEV, USER, Arbiter
@@ -15,8 +18,6 @@ from evse.board import Board
 from evse.charging import ChargingControl
 from evse.metering import ERROR, NORMAL
 from evse.pilot import PilotInput, classify, current_ma, duty_for
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 LINE_MV = (12_000, 9_000, 6_000, 3_000, 0, -12_000)
 C_MV = range(4_201, 7_800)  # everything that may be called C, hysteresis included
@@ -247,6 +248,7 @@ def test_a_compliant_car_keeps_every_sequence_of_caps_within_10_s(caps):
     board = create()
     arbiter = Arbiter()
     control = ChargingControl(board, arbiter, 0)
+    control.is_strict = True  # 6 A on trial may be above the cap for a while
     board.ev.plug()
     now = 0
     kept_since_ms = 0
@@ -297,9 +299,7 @@ def test_the_arbiter_agrees_with_a_plain_minimum(limits, phases, voltage_mv, now
     latest = {HARDWARE: ((16_000,) * 3, None, 0)}
     for source, value, expires_ms, fallback in limits:
         unit = "watts" if isinstance(value, int) else "milliamps"
-        arbiter.publish(
-            source, 0, **{unit: value}, expires_ms=expires_ms, fallback=fallback
-        )
+        arbiter.publish(source, 0, **{unit: value}, expires_ms=expires_ms, fallback=fallback)
         latest[source] = (value, expires_ms, fallback)
     volts = min(max(voltage_mv, 207_000), 253_000) / 1000
     allowed = []

@@ -183,7 +183,7 @@ class Manager:
 
     def take(self):
         """What the station has sent since the last look."""
-        answers = [Answer(data) for data in self.peer.outbox]
+        answers = [Answer(parts) for parts in self.peer.outbox]
         self.peer.outbox = []
         return answers
 
@@ -266,8 +266,8 @@ def _back(asked):
 class Answer:
     """A datagram of the station, parsed independently of spine.datagram."""
 
-    def __init__(self, data):
-        self.text = bytes(data).decode()
+    def __init__(self, parts):
+        self.text = "".join([bytes(part).decode() for part in parts])
         header, payload = json.loads(self.text)["datagram"]
         fields = flat(header["header"])
         self.classifier = fields["cmdClassifier"]

@@ -333,6 +333,7 @@ def test_other_records_of_our_names_are_no_conflict_once_they_are_ours():
     responder = Responder(node(), 0, no_random)
     run(responder, 5_000)
     hear(responder, 6_000, [record(INSTANCE, 99, b"x"), record(HOST, 28, bytes(16))])
+    hear(responder, 6_000, [record(INSTANCE, SRV, srv(port=9), 120, 3)])  # of another class
     hear(responder, 6_000, ours())
     assert responder.is_announced and responder.conflicts == 0
 

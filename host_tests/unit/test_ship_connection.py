@@ -244,10 +244,7 @@ def test_trust_is_withdrawn_in_every_phase():
     assert peer.closed == (4452, "Node rejected by application")
     peer = in_data_exchange()
     peer.connection.reject(0)
-    assert peer.take() == [
-        b'\x03{"connectionClose":[{"phase":"announce"},{"maxTime":500},'
-        b'{"reason":"removedConnection"}]}'
-    ]
+    assert peer.take() == [ANNOUNCE_CLOSE.replace(b"unspecific", b"removedConnection")]
     assert peer.closed is None
     assert peer.say(DATA) == [] and peer.owner.take() == []
 
@@ -411,10 +408,13 @@ def test_nothing_is_done_after_the_end():
 def test_the_log_tells_state_and_reason_of_every_end():
     peer = in_protocol_handshake()
     peer.say(DATA)
-    assert peer.owner.log == ["closing in state 39 ERROR: protocol handshake error 2"]
+    assert peer.owner.log == [
+        "closing in state 39 ERROR: protocol handshake error 2 (last message: data)"
+    ]
     peer = in_hello()
     peer.say(ABORTED)
-    assert peer.owner.log == ["closing in state 16 ABORT_RECEIVED: hello aborted by the peer"]
+    expected = "closing in state 16 ABORT_RECEIVED: hello aborted by the peer"
+    assert peer.owner.log == [expected + " (last message: connectionHello)"]
     peer = in_data_exchange()
     peer.say(b'\x03{"connectionClose":[{"phase":"announce"},{"reason":"User close"}]}')
     assert peer.owner.log == ["peer closes: unspecific"]

@@ -184,8 +184,10 @@ def test_the_payload_is_found_in_every_spelling():
         b'{"data":[{"payload":%s},{"header":[{"protocolId":"ee1.0"}]}]}',
         b'[{"data":[{"header":[{"protocolId":"ee1.0"}]},{"payload":%s}]}]',
         b'{"data":[{"header":[{"other":[1]},{"protocolId":"ee1.0"}]},{"payload":%s}]}',
-        b'{"data":[{"header":[{"protocolId":"ee1.0"}]},{"payload":%s},'
-        b'{"extension":[{"extensionId":"acme-1"},{"binary":"00ff"},{"string":"x"}]}]}',
+        (
+            b'{"data":[{"header":[{"protocolId":"ee1.0"}]},{"payload":%s},{"extension":'
+            b'[{"extensionId":"acme-1"},{"binary":"00ff"},{"string":"x"}]}]}'
+        ),
         b'{"data":[{"header":[{"protocolId":"ee1.0"}]},{"payload":%s},{"vendor":{"a":{}}}]}',
     ):
         assert data(text % PAYLOAD) == PAYLOAD, text
@@ -245,36 +247,30 @@ def test_booleans_are_taken_from_text_and_numbers():
 # What we send
 
 
+def octets(*lines):
+    return bytes([int(digits, 16) for line in lines for digits in line.split(" ")])
+
+
 def test_frames_have_the_octets_of_the_specification():
-    hex_of = (
-        (
-            messages.hello("ready", 60000),
-            "01 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 48 65 6c 6c 6f 22 3a 5b 7b 22 70 68 61 73 65 "
-            "22 3a 22 72 65 61 64 79 22 7d 2c 7b 22 77 61 69 74 69 6e 67 22 3a 36 30 30 30 30 7d "
-            "5d 7d",
-        ),
-        (
-            messages.ABORTED,
-            "01 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 48 65 6c 6c 6f 22 3a 5b 7b 22 70 68 61 73 65 "
-            "22 3a 22 61 62 6f 72 74 65 64 22 7d 5d 7d",
-        ),
-        (
-            messages.REQUEST_ACCESS_METHODS,
-            "01 7b 22 61 63 63 65 73 73 4d 65 74 68 6f 64 73 52 65 71 75 65 73 74 22 3a 5b 5d 7d",
-        ),
-        (
-            messages.PIN_NONE,
-            "01 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 50 69 6e 53 74 61 74 65 22 3a 5b 7b 22 70 69 "
-            "6e 53 74 61 74 65 22 3a 22 6e 6f 6e 65 22 7d 5d 7d",
-        ),
-        (
-            messages.CONFIRM_CLOSE,
-            "03 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 43 6c 6f 73 65 22 3a 5b 7b 22 70 68 61 73 65 "
-            "22 3a 22 63 6f 6e 66 69 72 6d 22 7d 5d 7d",
-        ),
+    assert messages.hello("ready", 60000) == octets(
+        "01 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 48 65 6c 6c 6f 22 3a 5b 7b 22 70 68 61 73 65 22",
+        "3a 22 72 65 61 64 79 22 7d 2c 7b 22 77 61 69 74 69 6e 67 22 3a 36 30 30 30 30 7d 5d 7d",
     )
-    for octets, expected in hex_of:
-        assert octets == bytes([int(digits, 16) for digits in expected.split(" ")])
+    assert messages.ABORTED == octets(
+        "01 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 48 65 6c 6c 6f 22 3a 5b 7b 22 70 68 61 73 65 22",
+        "3a 22 61 62 6f 72 74 65 64 22 7d 5d 7d",
+    )
+    assert messages.REQUEST_ACCESS_METHODS == octets(
+        "01 7b 22 61 63 63 65 73 73 4d 65 74 68 6f 64 73 52 65 71 75 65 73 74 22 3a 5b 5d 7d",
+    )
+    assert messages.PIN_NONE == octets(
+        "01 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 50 69 6e 53 74 61 74 65 22 3a 5b 7b 22 70 69 6e",
+        "53 74 61 74 65 22 3a 22 6e 6f 6e 65 22 7d 5d 7d",
+    )
+    assert messages.CONFIRM_CLOSE == octets(
+        "03 7b 22 63 6f 6e 6e 65 63 74 69 6f 6e 43 6c 6f 73 65 22 3a 5b 7b 22 70 68 61 73 65 22",
+        "3a 22 63 6f 6e 66 69 72 6d 22 7d 5d 7d",
+    )
 
 
 def test_what_we_send_we_understand():

@@ -41,13 +41,13 @@ def test_wait_for_ready_ends_after_120_seconds():
     for role in (SERVER, CLIENT):
         for is_trusted in (True, False):
             peer = in_hello(role, is_trusted)
-            expires(peer, 120_000, [ABORTED], (4001, "hello aborted"))
+            expires(peer, 120_000, [ABORTED], (4001, "hello timeout"))
 
 
 def test_a_prolongation_moves_wait_for_ready():
     peer = in_hello()
     peer.say(REQUEST)
-    expires(peer, 240_000, [ABORTED], (4001, "hello aborted"))
+    expires(peer, 240_000, [ABORTED], (4001, "hello timeout"))
 
 
 def test_an_unanswered_prolongation_request_ends():
@@ -55,7 +55,7 @@ def test_an_unanswered_prolongation_request_ends():
     peer.say(READY)
     assert peer.connection.deadline() == 45_000
     assert peer.wait_until(45_000) == [REQUEST]
-    expires(peer, 105_000, [ABORTED], (4001, "hello aborted"))
+    expires(peer, 105_000, [ABORTED], (4001, "hello timeout"))
 
 
 def test_the_protocol_handshake_ends_after_10_seconds():
@@ -117,7 +117,7 @@ def test_pending_without_request_does_not_move_the_timer_of_a_ready_side():
     peer = in_hello()
     peer.now = 30_000
     assert peer.say(b'\x01{"connectionHello":[{"phase":"pending"},{"waiting":120000}]}') == []
-    expires(peer, 120_000, [ABORTED], (4001, "hello aborted"))
+    expires(peer, 120_000, [ABORTED], (4001, "hello timeout"))
 
 
 def test_prolongations_keep_a_waiting_user_connected():

@@ -252,6 +252,16 @@ def test_one_late_hello_is_ignored_after_a_prolongation():
         assert side.has_failed(2)
 
 
+def test_the_tolerance_for_a_late_hello_excuses_nothing_else():
+    for octets in (SELECT, handshake("select", "9.9")):
+        assert server(True).receive(octets) == [ERRORS[2]]
+    for octets in (ANNOUNCE_MAX, handshake("announceMax", "0.1"), b"\x01{"):
+        assert client(True).receive(octets) == [ERRORS[2]]
+        side = server(True)
+        side.receive(ANNOUNCE_MAX)
+        assert side.receive(octets) == [ERRORS[2]]
+
+
 def test_a_late_hello_must_be_ready_and_come_before_the_first_message():
     side = server(True)
     assert side.receive(b'\x01{"connectionHello":[{"phase":"aborted"}]}') == [ERRORS[2]]

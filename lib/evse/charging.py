@@ -22,7 +22,7 @@ from evse.arbiter import CABLE, HARDWARE
 from evse.contactor import Contactor
 from evse.metering import Meter, PhaseCount
 from evse.offer import Offer, PowerTrim
-from evse.pilot import CONSTANT_HIGH, CONSTANT_LOW, PilotInput, duty_for
+from evse.pilot import CONSTANT_HIGH, CONSTANT_LOW, DiodeCheck, PilotInput, duty_for
 from evse.session import Session
 
 # Bits of `what` in `on_change(control, what)`
@@ -48,11 +48,6 @@ _PLUGGED_MS = const(500)  # EVCC scenario 1: contact bounce is not a car
 _UNPLUGGED_MS = const(1_000)  # EVCC scenario 8
 _VENTILATION_MS = const(250)  # D for this long is a request
 _LINE_FAULT_MS = const(1_000)  # E, F that is not ours, or no reading at all
-
-_DIODE_MV = const(-10_000)  # the low half wave is below this if only the diode loads it
-_DIODE_READINGS = const(8)  # good ones in a row before the contactor may close
-_NO_DIODE_MS = const(100)
-_NO_DIODE_LOADED_MS = const(1_000)  # switching spikes do not open under load
 
 _FORCED_MS = const(6_000)  # the car ignores the constant pilot: open under load
 _RECLOSE_MS = const(2_500)  # the car opened S2; with this a return to C is served within 3 s
@@ -100,8 +95,7 @@ class ChargingControl:
         self._phases = PhaseCount(board.PHASES, now)
         self._is_here = False
         self._presence_ms = now
-        self._diode_good = 0
-        self._diode_ms = now  # last time the diode was seen, or was not looked for
+        self._diode = DiodeCheck(now)
         self._cable_ma = None
         self._resume_ms = now
         self._refused_w = None  # the watt limit that was not kept even with 6 A
@@ -190,19 +184,11 @@ class ChargingControl:
         self.arbiter.withdraw(CABLE)
 
     def _check_diode(self, now, reading):
-        """With a wave and a car, the low half must stay at -12 V."""
         if not self._offer.ma or reading is None or not _B <= self._pilot.level <= _C:
-            self._diode_good = 0
-            self._diode_ms = now
+            self._diode.reset(now)
             return 0
-        if reading[1] <= _DIODE_MV:
-            if self._diode_good < _DIODE_READINGS:
-                self._diode_good += 1
-            self._diode_ms = now
-            return 0
-        self._diode_good = 0
-        patience_ms = _NO_DIODE_LOADED_MS if self.contactor.closed else _NO_DIODE_MS
-        return faults.DIODE if now - self._diode_ms >= patience_ms else 0
+        self._diode.feed(now, reading[1])
+        return faults.DIODE if self._diode.is_missing(now, self.contactor.closed) else 0
 
     def _read_cable(self, now):
         """Lower the cable limit if the plug says so; it is never raised while plugged."""
@@ -271,26 +257,17 @@ class ChargingControl:
         if self._refused_w != decision.limit_w or now - self._refused_ms >= _TRIAL_MS:
             self._refused_w = None
         current_ma = decision.current_ma
-        if (
-            _NEARLY_MIN_MA <= current_ma < _MIN_MA
-            and decision.amps_ma >= _MIN_MA
-            and not self.is_strict
-            and self.meter.is_good(now)
-        ):
-            return _MIN_MA
+        if _NEARLY_MIN_MA <= current_ma < _MIN_MA <= decision.amps_ma:
+            if not self.is_strict and self.meter.is_good(now):
+                return _MIN_MA
         return current_ma
 
     # Outputs
 
     def _drive_pilot(self, now, allowed_ma):
-        level = self._pilot.level
         contactor = self.contactor
-        if (
-            self._faults.blocking
-            or not self.in_service
-            or not self._is_here
-            or not _B <= level <= _C
-        ):
+        is_ready = self.in_service and self._is_here and _B <= self._pilot.level <= _C
+        if self._faults.blocking or not is_ready:
             allowed_ma = 0
         has_paused = not contactor.operations or now - contactor.switched_ms >= self.min_pause_ms
         may_start = not contactor.closed and now >= self._resume_ms and has_paused
@@ -320,7 +297,7 @@ class ChargingControl:
             contactor.switch(now, True)
 
     def _is_loaded(self, now, has_ignored):
-        """Say whether current flows, by a reading that a car in the act of stopping cannot fool."""
+        """Say whether current flows; a reading of a car that is still stopping does not count."""
         meter = self.meter
         return (
             self._pilot.level != _B  # there the car has opened S2 itself
@@ -334,7 +311,7 @@ class ChargingControl:
             self._pilot.level == _C
             and self._pilot.is_confirmed
             and self._offer.ma >= _MIN_MA
-            and self._diode_good >= _DIODE_READINGS
+            and self._diode.is_proven()
             and not self._faults.blocking
             and now - self.contactor.switched_ms >= _RECLOSE_MS
             and self.contactor.may_close()

@@ -1,8 +1,8 @@
 """Energy since plug-in: the meter's total now minus its total then, never an integral.
 
 A session that was open before a restart is handed in by `restore`, so that a car found
-connected at boot continues its session instead of counting as a new one. Storage is the
-owner's business.
+connected at boot continues its session instead of counting as a new one; call it before the
+first step. Storage is the owner's business.
 """
 
 

@@ -247,7 +247,7 @@ class Responder:
                 if reader.ttl_s < _HALF_TTL_S and self.is_announced:
                     self._schedule.plan(bit, now)  # RFC 6762 6.6
                 elif reader.ttl_s >= _TTL_S:
-                    self._schedule.cancel(bit & _SHARED_BITS)  # RFC 6762 7.4
+                    self._schedule.cancel(bit)  # RFC 6762 7.4
             elif owner >= _INSTANCE and reader.ttl_s and reader.kind != _NSEC:
                 # While we probe, a name is theirs if they have any record of it
                 if not self.is_announced or service.has(owner, reader.kind):

@@ -31,7 +31,7 @@ CLOSE_LIMIT_MS = const(5_000)  # how long we wait at most for the peer to close
 
 MAX_EARLY_MESSAGES = const(8)  # kept until data exchange
 MAX_EARLY_OCTETS = const(32768)
-MAX_OUTBOX = const(64)  # messages that wait for `take`
+MAX_OUTBOX = const(96)  # messages that wait for `take`; beyond it, close 1008
 
 _CODE_CLOSE = const(4001)
 _CODE_OVERLOAD = const(1008)
@@ -95,6 +95,7 @@ class Connection:
         self._state = states.CLIENT_WAIT if role == CLIENT else states.SERVER_WAIT
         self._until = None  # time limit of a phase without machine
         self._access_methods_by = None
+        self._last_kind = messages.INIT
         self._early = []
         self._outbox = []
 
@@ -123,6 +124,7 @@ class Connection:
             self._take_init(message, now)
             return
         kind, body = messages.decode(message)
+        self._last_kind = kind
         reaction = _REACTIONS[kind * _ROW + self._phase * _COLUMN]
         if reaction == "d":
             self._exchange(kind, body, now)
@@ -134,7 +136,8 @@ class Connection:
         elif reaction == "k":
             self._confirm(body, now)
         elif reaction == "x":
-            self._close(_CODE_CLOSE, "close" if kind == messages.CLOSE_CONFIRM else "unexpected")
+            is_proper = kind == messages.CLOSE_CONFIRM
+            self._close(_CODE_CLOSE, "close" if is_proper else messages.name_of(kind))
         elif reaction == "h":
             if body.get("phase") == "aborted":
                 self._close(_CODE_CLOSE, "aborted by the peer")
@@ -142,7 +145,7 @@ class Connection:
             self._log("ignored: " + messages.name_of(kind))
 
     def send_data(self, payload):
-        """Send a SPINE message (bytes of its JSON object); it must not change before `take`.
+        """Send a SPINE message, a buffer or a list of them; they must not change before `take`.
 
         Raises LocalError before data exchange; once the close has begun it is dropped.
         """
@@ -306,7 +309,9 @@ class Connection:
 
     def _close(self, code, reason):
         if not self.closed:
-            self._log("closing in state %d %s: %s" % (self.state, self.state_name(), reason))
+            last = messages.name_of(self._last_kind)
+            where = (self.state, self.state_name(), reason, last)
+            self._log("closing in state %d %s: %s (last message: %s)" % where)
             self.closed = (code, reason)
 
     # Small things

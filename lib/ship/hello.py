@@ -154,7 +154,9 @@ class Hello:
         elif reaction == "r":
             self._abort(states.REJECTED, _REJECT_CODE, _REJECT_REASON)
         elif reaction == "a":
-            self._abort(states.ABORT_SENT, _CLOSE_CODE, "hello aborted")
+            is_late = event == _WAIT_EXPIRED or event == _REPLY_EXPIRED
+            reason = "hello timeout" if is_late else "hello aborted"
+            self._abort(states.ABORT_SENT, _CLOSE_CODE, reason)
         elif reaction == "e":
             self._fail(states.ABORT_RECEIVED, _CLOSE_CODE, "hello aborted by the peer")
 
@@ -196,7 +198,7 @@ class Hello:
     def _ask_for_prolongation(self, now):
         self._request_at = None
         if self.prolongations >= MAX_PROLONGATIONS:
-            self.abort(now)
+            self._react(_REPLY_EXPIRED, now)
             return
         self.prolongations += 1
         self._reply_until = now + self._peer_waiting_ms

@@ -107,8 +107,12 @@ def announce_close(max_time_ms, reason):
 
 
 def data_parts(payload):
-    """A data message around `payload` (bytes of a JSON object), in parts so as not to copy it."""
-    return [_DATA_START, payload, _DATA_END]
+    """A data message around `payload`, in parts so as not to copy it.
+
+    `payload` is the text of a JSON object: one buffer, or a list of buffers.
+    """
+    parts = payload if isinstance(payload, list) else [payload]
+    return [_DATA_START] + parts + [_DATA_END]
 
 
 def decode(message):

@@ -94,6 +94,7 @@ class WebSocket:
         self._release()
         if self._state >= _CLOSED:  # nothing is of interest any more
             self._at = self._end
+            self._need = 1
             self._fragments = 0
         message = self._tail - self._head if self._fragments else 0
         rest = self._end - self._at
@@ -134,8 +135,6 @@ class WebSocket:
         if self._state >= _CLOSED:
             return
         self._end += count
-        if self._state == _OPEN:
-            self._until = None  # any octet is a sign of life, also without the pong
 
     def next_event(self):
         """OPEN, MESSAGE or CLOSED; None if nothing (more) has happened. CLOSED comes once."""
@@ -190,6 +189,8 @@ class WebSocket:
             if stop > self._end:
                 self._need = stop - at
                 return None
+            if self._state == _OPEN:
+                self._until = None  # any whole frame is a sign of life, not only the pong
             header.unmask(self._view, start)
             self._at = stop
             self._need = 1
@@ -236,7 +237,8 @@ class WebSocket:
             if self._state == _OPEN:
                 self.close_code = code
                 self.close_reason = reason
-                self._send_frame(frames.CLOSE, [payload[:2]])
+                payload = payload[:2]
+                self._queue(frames.CLOSE, [payload], len(payload))
             self._state = _CLOSED
 
     # Sending

@@ -252,7 +252,7 @@ def entity_text(entity):
 
 
 def write_header(out, source, destination, counter, reference, classifier, ack_request):
-    """Append everything up to the members of the command; `END` closes what this opens.
+    """Append everything up to the members of the command to `out`; `END` closes what this opens.
 
     `source` and `destination` are address texts from `address_text`.
     """

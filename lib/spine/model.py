@@ -7,8 +7,8 @@ allocates more than the string it returns, so that the tables stay in flash.
 
 `decode` turns EEBUS JSON (a tree as `json.loads` gives it) into natural Python: a complex element
 becomes a dict by element name, a repeated element a list, an empty element {}. `encode` writes the
-way back into a bytearray, in wire order. Unknown elements and unusable values are dropped and
-counted: SPINE forbids refusing a message for them (5.2.1, TS 4.3.4).
+way back, in wire order, into anything with `extend`. Unknown elements and unusable values are
+dropped and counted: SPINE forbids refusing a message for them (5.2.1, TS 4.3.4).
 """
 
 import json
@@ -296,7 +296,7 @@ def _instances(tree):
 
 
 def encode(out, type_index, value):
-    """Append a complex element to the bytearray `out`, members in wire order, as `[{…},{…}]`."""
+    """Append a complex element to `out` (spine.output), members in wire order, `[{…},{…}]`."""
     out.extend(b"[")
     separator = b'{"'
     remaining = len(value)
@@ -355,20 +355,18 @@ def encode_list(out, function, entries):
     """The same for a list function and any iterable of entries. No entry is written as `[]`."""
     _open_function(out, function)
     field = list_field(function)
-    offset = _u16(_FIELDS, field)
-    start = len(out)
-    out.extend(b'[{"')
-    out.extend(_NAMES[offset : offset + _NAMES[offset - 1]])
-    out.extend(b'":')
-    separator = b"["
+    first = True
     for entry in entries:
-        out.extend(separator)
+        if first:
+            offset = _u16(_FIELDS, field)
+            out.extend(b'[{"')
+            out.extend(_NAMES[offset : offset + _NAMES[offset - 1]])
+            out.extend(b'":[')
+            first = False
+        else:
+            out.extend(b",")
         encode(out, field_type(field), entry)
-        separator = b","
-    if separator == b"[":
-        out[start:] = b"[]}"
-    else:
-        out.extend(b"]}]}")
+    out.extend(b"[]}" if first else b"]}]}")
 
 
 def _open_function(out, function):

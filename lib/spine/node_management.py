@@ -22,6 +22,7 @@ _USE_CASES = "nodeManagementUseCaseData"
 _PARTIAL = (
     b'{"function":"nodeManagementDetailedDiscoveryData"},'
     b'{"filter":[[{"cmdControl":[{"partial":[]}]}]]},'
+    b'{"nodeManagementDetailedDiscoveryData":['
 )
 _ADDRESS = ((0,), 0)
 
@@ -56,26 +57,26 @@ class _Discovery(Function):
     def write_to(self, out, peer, partial=None):
         """Append the complete data; a restricted read may be answered completely (5.5.2)."""
         device = self._device
+        out.extend(
+            b'{"nodeManagementDetailedDiscoveryData":[{"specificationVersionList":'
+            b'[{"specificationVersion":["1.3.0"]}]},'
+        )
         description = {
             "deviceAddress": {"device": device.address},
             "deviceType": device.device_type,
             "networkFeatureSet": "smart",
         }
-        start = {
-            "specificationVersionList": {"specificationVersion": ["1.3.0"]},
-            "deviceInformation": {"description": description},
-        }
-        _write_discovery(out, self.row, start, device.entities, None)
+        _write_discovery(out, self.row, description, device.entities, None)
 
 
-def _write_discovery(out, row, start, entities, state_change):
-    """Append the data element; `state_change` ("added", "removed") makes it a notify."""
+def _write_discovery(out, row, device, entities, state_change):
+    """Append deviceInformation and what follows; `state_change` ("added", …) marks a notify."""
     type_index = model.function_type(row)
-    out.extend(b'{"nodeManagementDetailedDiscoveryData":')
-    model.encode(out, type_index, start)
-    out[len(out) - 1 :] = b',{"entityInformation":'  # goes on after the last member
-    field = model.find_field(type_index, b"entityInformation")
-    entity_type = model.field_type(field)
+    device_type = model.field_type(model.find_field(type_index, b"deviceInformation"))
+    out.extend(b'{"deviceInformation":')
+    model.encode(out, device_type, {"description": device})
+    out.extend(b'},{"entityInformation":')
+    entity_type = model.field_type(model.find_field(type_index, b"entityInformation"))
     separator = b"["
     for entity in entities:
         description = {"entityAddress": {"entity": entity.address}}
@@ -120,12 +121,13 @@ def announce_entity(device, entity, state_change):
     Call it after adding and before removing; the use cases follow as a complete notify.
     """
     feature = device.find_feature(*_ADDRESS)
-    command = bytearray(_PARTIAL)
-    start = {"deviceInformation": {"description": {"deviceAddress": {"device": device.address}}}}
     row = model.find_function(_DISCOVERY)
-    _write_discovery(command, row, start, (entity,), state_change)
+    description = {"deviceAddress": {"device": device.address}}
     for entry in device.subscriptions.of_feature(feature):
-        entry.peer.notify_partial(entry, command)
+        out = entry.peer.begin_notify(entry)
+        out.extend(_PARTIAL)
+        _write_discovery(out, row, description, (entity,), state_change)
+        entry.peer.finish(out)
     feature.changed(_USE_CASES)
 
 

@@ -1,8 +1,8 @@
 """One connected SPINE partner: takes its datagrams apart, answers them, and asks our questions.
 
 Covers IEC 63380-3 5.3.2 (counters, acknowledgement, Table 2, processing order, response delay) and
-the order of 5.5.1. `receive` and `tick` leave datagrams in `outbox`; the owner sends them over
-SHIP.
+the order of 5.5.1. `receive` and `tick` leave datagrams in `outbox`, each a list of buffers; the
+owner sends them over SHIP.
 
 Rules of this file:
 - exactly one answer for each request; nothing ever answers a result, and no application error
@@ -27,6 +27,7 @@ from spine.errors import (
     TIMEOUT,
     SpineError,
 )
+from spine.output import Output
 from spine.remote import Remote
 
 RESPONSE_DELAY_MS = const(10_000)  # maxResponseDelay where none is announced (TS 5.2.5.3)
@@ -91,16 +92,15 @@ class Peer:
         `on_answer(datagram or None, error number, now)` gets the reply, an error, or the time-out;
         without it a reply goes to the handlers of the source feature.
         """
-        command = bytearray()
-        row = model.find_function(function)
-        command.extend(b'{"%s":[]}' % model.function_name(row).encode())
-        self._request(now, "read", source, destination, command, on_answer)
+        out = self._request(now, "read", source, destination, on_answer)
+        out.extend(b'{"%s":[]}' % function.encode())
+        self.finish(out)
 
     def call(self, now, function, data, on_answer=None):
         """Call a NodeManagement function of the partner, with acknowledgement."""
-        command = bytearray()
-        model.encode_function(command, model.find_function(function), data)
-        self._request(now, "call", _NODE_MANAGEMENT, _NODE_MANAGEMENT, command, on_answer)
+        out = self._request(now, "call", _NODE_MANAGEMENT, _NODE_MANAGEMENT, on_answer)
+        model.encode_function(out, model.find_function(function), data)
+        self.finish(out)
 
     def subscribe(self, now, source, destination, feature_type, on_answer=None):
         """Subscribe our client feature to a server feature of the partner (5.5.5)."""
@@ -120,73 +120,71 @@ class Peer:
         data = {"subscriptionRequest": request}
         self.call(now, "nodeManagementSubscriptionRequestCall", data, on_answer)
 
-    def _request(self, now, classifier, source, destination, command, on_answer):
+    def _request(self, now, classifier, source, destination, on_answer):
+        """Begin a request of ours. With too many under way the oldest is given up."""
         if len(self._pending) >= MAX_PENDING:
             self.log("too many requests under way")
-            return
+            self._complete(min(self._pending), None, TIMEOUT, now)
         counter = self.device.next_counter()
         self._pending[counter] = (now + RESPONSE_DELAY_MS, on_answer)
-        self._send(
+        return _begin(
             address_text(self.device.address, source[0], source[1]),
             address_text(self.address, destination[0], destination[1]),
             counter,
             None,
             classifier,
-            command,
             classifier == "call",
         )
 
     # --- sending ----------------------------------------------------------------------------
 
-    def _send(self, source, destination, counter, reference, classifier, command, ack=False):
-        if len(self.outbox) >= MAX_OUTBOX:
-            self.is_overrun = True
-            return
-        out = bytearray()
-        write_header(out, source, destination, counter, reference, classifier, ack)
-        out.extend(command)
-        out.extend(END)
-        self.outbox.append(out)
-
     def notify(self, entry, function):
         """Notify the subscriber of a relation of a function's whole data."""
-        command = bytearray()
-        function.write_to(command, self)
-        self._send(
+        out = self.begin_notify(entry)
+        function.write_to(out, self)
+        self.finish(out)
+
+    def begin_notify(self, entry):
+        """Begin a notify to the subscriber of a relation; append its command, then `finish`."""
+        return _begin(
             entry.feature.address,
             address_text(self.address, entry.client_entity, entry.client_feature),
             self.device.next_counter(),
             None,
             "notify",
-            command,
         )
 
-    def notify_partial(self, entry, command):
-        """Notify a subscriber with a command written by hand, `function` and `filter` included."""
-        destination = address_text(self.address, entry.client_entity, entry.client_feature)
-        counter = self.device.next_counter()
-        self._send(entry.feature.address, destination, counter, None, "notify", command)
+    def finish(self, out):
+        """Close the datagram and put it into the outbox."""
+        out.extend(END)
+        if len(self.outbox) >= MAX_OUTBOX:
+            self.is_overrun = True
+        else:
+            self.outbox.append(out.parts())
 
-    def _answer(self, datagram, classifier, command):
-        """Answer from the requested destination to the requesting source."""
-        source = address_text(
-            self.device.address, datagram.destination_entity, datagram.destination_feature
+    def _begin_answer(self, datagram, classifier):
+        """Begin an answer from the requested destination to the requesting source."""
+        return _begin(
+            address_text(
+                self.device.address, datagram.destination_entity, datagram.destination_feature
+            ),
+            address_text(
+                datagram.source_device or self.address,
+                datagram.source_entity,
+                datagram.source_feature,
+            ),
+            self.device.next_counter(),
+            datagram.counter,
+            classifier,
         )
-        destination = address_text(
-            datagram.source_device or self.address,
-            datagram.source_entity,
-            datagram.source_feature,
-        )
-        counter = self.device.next_counter()
-        self._send(source, destination, counter, datagram.counter, classifier, command)
 
     def _result(self, datagram, number, description=""):
-        command = bytearray()
+        out = self._begin_answer(datagram, "result")
         data = {"errorNumber": number}
         if description:
             data["description"] = description
-        model.encode_function(command, model.find_function("resultData"), data)
-        self._answer(datagram, "result", command)
+        model.encode_function(out, model.find_function("resultData"), data)
+        self.finish(out)
         if number:
             self.log(
                 "%s of %s refused: %d %s"
@@ -299,12 +297,12 @@ class Peer:
             raise SpineError(COMMAND_NOT_SUPPORTED, "not readable")
         if delete:
             raise SpineError(COMMAND_REJECTED, "delete filter in a read")
-        command = bytearray()
+        out = self._begin_answer(datagram, "reply")
         if partial:
-            command.extend(b'{"function":"%s"},' % function.name.encode())
-            command.extend(b'{"filter":[[{"cmdControl":[{"partial":[]}]}]]},')
-        function.write_to(command, self, partial)
-        self._answer(datagram, "reply", command)
+            out.extend(b'{"function":"%s"},' % function.name.encode())
+            out.extend(b'{"filter":[[{"cmdControl":[{"partial":[]}]}]]},')
+        function.write_to(out, self, partial)
+        self.finish(out)
 
     def _write(self, datagram, feature, function, delete, partial):
         if feature.role != SERVER or not function.operations & WRITE:
@@ -346,3 +344,10 @@ class Peer:
         if not self._pending:
             return None
         return min([pending[0] for pending in self._pending.values()])
+
+
+def _begin(source, destination, counter, reference, classifier, ack_request=False):
+    """A new datagram up to its command."""
+    out = Output()
+    write_header(out, source, destination, counter, reference, classifier, ack_request)
+    return out

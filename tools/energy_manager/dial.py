@@ -8,7 +8,7 @@ enough for a paired charger and for `pair`, which shows the SKI it finds to the 
 import argparse
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from .discovery import discover
 from .identity import normalise_ski
@@ -25,10 +25,12 @@ class NotFound(Exception):
     """The charger was not found."""
 
 
-def manager_for(args: argparse.Namespace) -> EnergyManager:
-    """Return the manager the common options describe."""
-    trace = Trace(args.trace) if args.trace else None
-    return EnergyManager(args.state, speed=args.speed, trace=trace)
+@asynccontextmanager
+async def manager_for(args: argparse.Namespace) -> AsyncIterator[EnergyManager]:
+    """Give the manager the common options describe; at the end it leaves its charger properly."""
+    with Trace(args.trace) if args.trace else nullcontext() as trace:
+        async with EnergyManager(args.state, speed=args.speed, trace=trace) as manager:
+            yield manager
 
 
 def target_of(args: argparse.Namespace, manager: EnergyManager) -> Peer:
@@ -43,7 +45,8 @@ def target_of(args: argparse.Namespace, manager: EnergyManager) -> Peer:
             ski = manager.peers.named(args.ski).ski
     if args.host:
         host, port = args.host, args.port or DEFAULT_PORT
-    known = _paired(manager, ski, host, port)
+    # An address given to `pair` asks for whoever is there now, maybe with a new key.
+    known = None if named and not ski else _paired(manager, ski, host, port)
     if known is None:
         return Peer(ski, target.ship_id, host, port, name=target.name)
     return Peer(known.ski, known.ship_id, host or known.host, port or known.port, known.path,
@@ -73,15 +76,19 @@ async def dial(
     peer = target_of(args, manager)
     if not peer.ski and trust is None:
         raise UnknownTarget("the SKI at this address is not known: pair first, or give --ski")
+    failure = None
     if peer.host:
         try:
             return await _connect(manager, peer, patience_s, trust)
-        except (NotReachable, WrongPeer):
+        except (NotReachable, WrongPeer) as error:
             if args.host or not peer.ski:
                 raise
+            failure = error
     found = await discover(min(args.timeout, _T_SEARCH_S), args.interface, peer.ski)
     node = next((each for each in found if each.ski == peer.ski), None)
     if node is None:
+        if failure is not None:
+            raise failure  # says more than that nobody announces that SKI either
         raise NotFound(f"no charger with SKI {peer.ski} announces itself; try --host and --port")
     name = peer.name or f"{node.brand} {node.model}".strip() or node.name
     peer = Peer(peer.ski, node.ship_id, node.host, node.port, node.path, name)

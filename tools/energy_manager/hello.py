@@ -10,6 +10,7 @@ Timers, in seconds of the event loop's clock, None when stopped: `_ready_by` Wai
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .eebus_json import as_bool, as_int
@@ -21,6 +22,7 @@ from .ship_messages import (
     Frame,
     PeerError,
     Refused,
+    ShipError,
     ShipTimeout,
 )
 
@@ -54,7 +56,11 @@ class Hello:
         """
         received = None
         try:
-            await self._start_waiting()
+            await asyncio.sleep(0)
+            if self._decision is not None and self._decision.done():
+                await self._decided()  # nobody had to be asked: no reason to be pending at all
+            else:
+                await self._start_waiting()
             while not (self._peer_ready and self._decision is None):
                 received = received or asyncio.ensure_future(self._connection.receive())
                 waits = {received} if self._decision is None else {received, self._decision}
@@ -69,10 +75,16 @@ class Hello:
                     await self._take(frame)
                 else:
                     await self._expired()
+        except asyncio.CancelledError:
+            with suppress(ShipError):  # we were interrupted; the charger need not wait any longer
+                await self._abort()
+            raise
         finally:
-            for task in (received, self._decision):
-                if task is not None:
-                    task.cancel()
+            left = [task for task in (received, self._decision) if task is not None]
+            for task in left:
+                task.cancel()
+            # the next phase is the next reader: this one must have let go of the connection
+            await asyncio.gather(*left, return_exceptions=True)
         return self._prolonged
 
     def _next_timer(self) -> float:
@@ -90,7 +102,7 @@ class Hello:
         phase = "ready" if self._decision is None else "pending"
         left_ms = T_HELLO_INIT_MS
         if self._ready_by is not None:
-            left_ms = int((self._ready_by - self._now()) * 1000)
+            left_ms = round((self._ready_by - self._now()) * 1000)
         body = {"phase": phase, "waiting": max(left_ms, 1000)}
         await self._connection.send_control("connectionHello", body)
 

@@ -215,7 +215,8 @@ class EnergyManager:
                     raise NotUsable(f"not connected: {self.close_reason}")
                 missing = [name for name in names if not session.use_cases[name].is_usable]
                 if session.is_set_up and missing and "vehicle" not in missing:
-                    raise NotUsable(f"the charger offers no usable {', '.join(missing)}")
+                    text = f"the charger offers no usable {', '.join(missing)}"
+                    raise NotUsable(text + session.last_problem)
                 session.changed.clear()
                 try:
                     async with asyncio.timeout(0.5):  # the heartbeat's grace period may end too

@@ -137,6 +137,13 @@ class Trace:
         self._file = sys.stderr if path == "-" else open(path, "a", encoding="utf-8")
         self._start = time.monotonic()
 
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not sys.stderr:
+            self._file.close()
+
     def __call__(self, direction: str, octets: bytes) -> None:
         clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         text = octets[1:].decode(errors="backslashreplace")

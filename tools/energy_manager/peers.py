@@ -53,7 +53,10 @@ class Peers:
         return self._by_ski.get(ski)
 
     def store(self, peer: Peer) -> None:
-        """Add or replace a peer and write the file."""
+        """Add or replace a peer and write the file; an address belongs to one peer only."""
+        there = [p.ski for p in self if (p.host, p.port) == (peer.host, peer.port)]
+        for ski in there:
+            del self._by_ski[ski]
         self._by_ski[peer.ski] = peer
         entries = [asdict(each) for each in self._by_ski.values()]
         self._path.parent.mkdir(parents=True, exist_ok=True)

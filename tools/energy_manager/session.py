@@ -51,6 +51,7 @@ class Session:
             "vehicle": Vehicle(self.spine),
         }
         self.is_set_up = False
+        self.last_problem = ""
         self.changed = asyncio.Event()
         self._heartbeat_period_s = 0
         self._beat_now = asyncio.Event()
@@ -105,7 +106,7 @@ class Session:
             await request
             return True
         except SpineError as error:
-            self._record.emit("problem", reason=str(error))
+            self._event("problem", what="commissioning", reason=str(error))
             return False
 
     def is_usable(self, name: str) -> bool:
@@ -150,6 +151,8 @@ class Session:
     def _event(self, kind: str, **details: Any) -> None:
         """Record what SPINE reports, and react to changes of the charger's structure."""
         self._record.emit(kind, **details)
+        if kind == "problem":
+            self.last_problem = f": {details['what']}: {details['reason']}"
         if kind == "entity_removed":
             for name, one in self.use_cases.items():
                 if one.entity is not None and one.entity not in self.remote.entities:

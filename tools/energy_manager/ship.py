@@ -91,7 +91,7 @@ class ShipConnection:
         try:
             await self._socket.send(frame)
         except ConnectionClosed as error:
-            raise ConnectionLost(_closed_text(error)) from error
+            raise _lost(error) from error
 
     async def send_control(self, name: str, body: dict) -> None:
         """Send one control message."""
@@ -105,10 +105,7 @@ class ShipConnection:
         except TimeoutError as error:
             raise ShipTimeout("the peer is silent") from error
         except ConnectionClosed as error:
-            text = _closed_text(error)
-            if error.rcvd is not None and error.rcvd.code == REJECTED_CODE:
-                raise Refused(text) from error
-            raise ConnectionLost(text) from error
+            raise _lost(error) from error
         octets = octets.encode() if isinstance(octets, str) else octets
         self._trace("<", octets)
         return parse_frame(octets)
@@ -278,8 +275,9 @@ def _protocol(kind: str) -> dict:
     }
 
 
-def _closed_text(error: ConnectionClosed) -> str:
-    """Say how the WebSocket ended."""
+def _lost(error: ConnectionClosed) -> ShipError:
+    """Say how the WebSocket ended; one of the codes means that we are not wanted."""
     if error.rcvd is None:
-        return "the connection broke"
-    return f"the peer closed the WebSocket: {error.rcvd.code} {error.rcvd.reason}".rstrip()
+        return ConnectionLost("the connection broke")
+    text = f"the peer closed the WebSocket: {error.rcvd.code} {error.rcvd.reason}".rstrip()
+    return Refused(text) if error.rcvd.code == REJECTED_CODE else ConnectionLost(text)

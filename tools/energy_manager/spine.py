@@ -283,8 +283,9 @@ class Spine:
 
     def _answered(self, header: dict, source: dict, function: str, cmd: dict) -> None:
         """End the request a reply or result belongs to."""
-        pending = self._pending.get(as_int(header.get("msgCounterReference")))
-        if pending is None and header.get("cmdClassifier") == "reply":
+        if "msgCounterReference" in header:
+            pending = self._pending.get(as_int(header["msgCounterReference"]))
+        else:
             pending = self._oldest(source, function)
         # One charger firmware answers calls by a reply that carries a result.
         if function == "resultData" or header.get("cmdClassifier") == "result":

@@ -1,0 +1,1 @@
+"""`make bench`: the figures of the budget table, measured and written by command."""

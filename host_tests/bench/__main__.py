@@ -1,0 +1,127 @@
+"""Measure everything, print it, keep it: `make bench`.
+
+make bench                        table, build/bench.json
+make bench ARGS=--write           also the table in host_tests/README.md
+make bench ARGS="--against HOST:PORT"
+    the same client against another charger that trusts the SKI that is printed
+make bench ARGS="--only latency"  one part: latency, heap or sizes
+"""
+
+import argparse
+import datetime
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from host_tests.bench import heap, latency, sizes
+from host_tests.bench.figures import Figure, median, p95
+from tools.energy_manager.identity import Identity
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OUTPUT = ROOT / "build" / "bench.json"
+README = ROOT / "host_tests" / "README.md"
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+PARTS = ("latency", "heap", "sizes")
+
+
+def main() -> int:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=PARTS, help="measure one part")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--write", action="store_true", help="update the table in the README")
+    parser.add_argument("--against", metavar="HOST:PORT", help="time another charger")
+    options = parser.parse_args()
+    console = Console(stderr=options.json)
+    if options.against:
+        return other(options.against, console)
+    figures = measure(options.only, console)
+    save(figures)
+    if options.json:
+        print(json.dumps(as_dict(figures), indent=2))
+    else:
+        console.print(as_table(figures))
+    if options.write:
+        write_readme(figures)
+    return 0
+
+
+def measure(only: str | None, console: Console) -> list[Figure]:
+    """The figures of one part or of all."""
+    figures = []
+    with tempfile.TemporaryDirectory() as name, console.status("starting") as status:
+        folder = Path(name)
+        if only in (None, "latency"):
+            status.update("times on loopback")
+            figures += latency.measure(folder)
+        if only in (None, "heap"):
+            figures += heap.measure(folder, status.update)
+        if only in (None, "sizes"):
+            status.update("sizes")
+            figures += sizes.measure()
+    return figures
+
+
+def other(place: str, console: Console) -> int:
+    """Time a charger that somebody else has started."""
+    identity = Identity.load(ROOT / "build" / "bench_manager")
+    console.print(f"our SKI: {identity.ski}")
+    host, _, port = place.rpartition(":")
+    times, writes = latency.against(identity, host, int(port))
+    figures = [
+        Figure("TCP connect to data exchange, median", times["data"], "ms"),
+        Figure("TCP connect to first limit, median", times["limit"], "ms"),
+        Figure("limit write to result, median", median(writes), "ms"),
+        Figure("limit write to result, p95", p95(writes), "ms"),
+    ]
+    console.print(as_table(figures))
+    return 0
+
+
+def as_dict(figures: list[Figure]) -> dict:
+    """name → value, unit, budget."""
+    return {f.name: {"value": f.value, "unit": f.unit, "budget": f.budget} for f in figures}
+
+
+def save(figures: list[Figure]) -> None:
+    """Write build/bench.json; figures of parts that were not measured stay."""
+    known = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else {}
+    known.update(as_dict(figures))
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(known, indent=2) + "\n")
+
+
+def as_table(figures: list[Figure]) -> Table:
+    """The figures for a terminal."""
+    table = Table()
+    for column in ("figure", "value", "budget", ""):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    colours = {"ok": "[green]ok[/]", "over": "[red]over[/]", "": ""}
+    for f in figures:
+        budget = "" if f.budget is None else f"{f.budget:g} {f.unit}"
+        table.add_row(f.name, f"{f.value:g} {f.unit}", budget, colours[f.verdict])
+    return table
+
+
+def write_readme(figures: list[Figure]) -> None:
+    """Replace the table between the marks in host_tests/README.md."""
+    text = README.read_text()
+    start = text.index(BEGIN) + len(BEGIN)
+    today = datetime.date.today().isoformat()
+    rows = [f"\n\nMeasured {today} by `make bench`.\n", "| figure | value | budget | |"]
+    rows.append("| --- | ---: | ---: | --- |")
+    for f in figures:
+        budget = "" if f.budget is None else f"{f.budget:g} {f.unit}"
+        rows.append(f"| {f.name} | {f.value:g} {f.unit} | {budget} | {f.verdict} |")
+    README.write_text(text[:start] + "\n".join(rows) + "\n\n" + text[text.index(END) :])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

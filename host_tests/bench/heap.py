@@ -1,0 +1,120 @@
+"""Python heap on the 32-bit build, code in ROMFS: what lives, what is needed, what grows.
+
+The high-water mark is the smallest heap (`-X heapsize`) with which a whole session works: pairing,
+discovery, a car, a limit, its release, disconnection. It includes garbage and fragmentation, as a
+board feels them.
+"""
+
+import asyncio
+from pathlib import Path
+
+from host_tests.bench.figures import Figure
+from tools.energy_manager.manager import EnergyManager
+from tools.simulate import Simulator
+
+STEP_KIB = 2
+LARGEST_KIB = 512
+SESSIONS = 10
+SPEED = 10
+
+BUDGET_KIB = {1: 48, 2: 64}
+
+
+def measure(folder: Path, progress) -> list[Figure]:
+    """All figures of this file; `progress(text)` is called before each longer step."""
+    progress("heap: live data")
+    live = asyncio.run(live_bytes(folder))
+    figures = [
+        Figure("heap in use, nobody connected", _kib(live["idle"]), "KiB"),
+        Figure("heap in use, one energy manager", _kib(live["connected"]), "KiB"),
+        Figure("heap growth over ten sessions", live["growth"], "B", 0),
+    ]
+    for managers in (1, 2):
+        progress(f"heap: high-water mark with {managers} energy manager(s)")
+        mark = high_water_kib(folder, managers)
+        name = f"heap high-water, {managers} energy manager{'s' if managers > 1 else ''}"
+        figures.append(Figure(name, mark, "KiB", BUDGET_KIB[managers]))
+    return figures
+
+
+def high_water_kib(folder: Path, managers: int) -> int:
+    """Bisect the smallest heap that a session with so many managers needs."""
+    low, high = 32, LARGEST_KIB
+    while high - low > STEP_KIB:
+        middle = (low + high) // 2 // STEP_KIB * STEP_KIB
+        if asyncio.run(works(folder, middle, managers)):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+async def works(folder: Path, heap_kib: int, managers: int) -> bool:
+    """Whether a session runs through in a heap of this size without running out of it."""
+    try:
+        with _charger(folder, f"{heap_kib}K") as charger:
+            await session(charger, folder, managers)
+            lines = (await asyncio.to_thread(charger.command, "log"))["lines"]
+            return not any("emory" in line for line in lines)
+    except Exception:  # whatever breaks in too small a heap, it does not work
+        return False
+
+
+async def live_bytes(folder: Path) -> dict[str, int]:
+    """Heap in use after collection: idle, connected, and how much ten sessions leave behind."""
+    with _charger(folder, "1M") as charger:
+        idle = await _heap(charger)
+        connected = await session(charger, folder, 1)
+        before = await _settled(charger)
+        for _ in range(SESSIONS):
+            await session(charger, folder, 1)
+        growth = await _settled(charger) - before
+    return {"idle": idle, "connected": connected, "growth": growth}
+
+
+async def session(charger: Simulator, folder: Path, managers: int) -> int:
+    """Pair, limit, charge, release, part; returns the heap in use while connected."""
+    ski = (await asyncio.to_thread(charger.command, "id"))["ski"]
+    fleet = [EnergyManager(folder / f"manager{i}", speed=SPEED) for i in range(managers)]
+    for manager in fleet:
+        await asyncio.to_thread(charger.command, f"trust {manager.identity.ski}")
+    for i, manager in enumerate(fleet):
+        await manager.connect("127.0.0.1", charger.port, ski)
+        await manager.wait_usable("mpc" if i else "lpc")
+    await asyncio.to_thread(charger.command, "ev plug")
+    if not (await fleet[0].set_limit(4200, 600)).ok:
+        raise RuntimeError("limit refused")
+    await asyncio.sleep(0.8)
+    used = await _heap(charger)
+    if not (await fleet[0].release()).ok:
+        raise RuntimeError("release refused")
+    await asyncio.to_thread(charger.command, "ev unplug")
+    await asyncio.sleep(0.3)
+    for manager in fleet:
+        await manager.close()
+    return used
+
+
+async def _settled(charger: Simulator) -> int:
+    """Heap in use when the last connection is really gone."""
+    for _ in range(40):
+        status = await asyncio.to_thread(charger.command, "peers")
+        if not status["connections"]:
+            break
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
+    return await _heap(charger)
+
+
+async def _heap(charger: Simulator) -> int:
+    return (await asyncio.to_thread(charger.command, "status"))["heap_used"]
+
+
+def _charger(folder: Path, heap: str) -> Simulator:
+    return Simulator(
+        state=str(folder / "charger32"), port=0, bits="32", code="romfs", heap=heap, speed=SPEED
+    )
+
+
+def _kib(octets: int) -> float:
+    return round(octets / 1024, 1)
