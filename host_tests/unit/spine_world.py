@@ -25,8 +25,11 @@ CLIENT = ((1,), 2)
 SERVER = ((1,), 1)
 
 
-def discovery_text(*guards):
-    """A manager's detailed discovery: each guard is (entity number, DeviceDiagnosis feature)."""
+def discovery_text(*guards, client_type="LoadControl"):
+    """A manager's detailed discovery: each guard is (entity number, DeviceDiagnosis feature).
+
+    Its client feature 2 has `client_type`.
+    """
     entity = '[{"description":[{"entityAddress":[{"entity":[%d]}]},{"entityType":"%s"}]}]'
     feature = (
         '[{"description":[{"featureAddress":[{"entity":[%d]},{"feature":%d}]},{"featureType":"%s"},'
@@ -37,7 +40,7 @@ def discovery_text(*guards):
     for number, diagnosis in guards:
         entities.append(entity % (number, "CEM"))
         features.append(feature % (number, diagnosis, "DeviceDiagnosis", "server"))
-        features.append(feature % (number, 2, "LoadControl", "client"))
+        features.append(feature % (number, 2, client_type, "client"))
     return (
         '{"nodeManagementDetailedDiscoveryData":[{"specificationVersionList":'
         '[{"specificationVersion":["1.3.0"]}]},{"deviceInformation":[{"description":'
@@ -143,10 +146,12 @@ class Manager:
     def __init__(self, world, address=HEMS):
         self.world = world
         self.address = address
+        self.version = "1.3.0"  # in the header of whatever is sent
         self.counter = 100
         self.peer = Peer(world.device, "ski", lambda peer, text: world.logged.append(text))
         self.peer.start(world.now)
         self.beats = 0
+        self.asked = []  # the station's reads and calls, as `Answer`s
 
     def close(self):
         self.peer.stop()
@@ -159,7 +164,7 @@ class Manager:
             '{"entity":%s},{"feature":%d}]},{"addressDestination":[%s{"entity":%s},{"feature":%d}]},'
             '{"msgCounter":%d}%s,{"cmdClassifier":"%s"}%s]},{"payload":[{"cmd":[[%s]]}]}]}'
         ) % (
-            header.get("version", "1.3.0"),
+            header.get("version", self.version),
             header.get("device", self.address),
             json.dumps(list(source[0])),
             source[1],
@@ -185,21 +190,22 @@ class Manager:
         """What the station has sent since the last look."""
         answers = [Answer(parts) for parts in self.peer.outbox]
         self.peer.outbox = []
+        self.asked.extend([a for a in answers if a.classifier in ("read", "call")])
         return answers
 
-    def introduce(self):
+    def introduce(self, discovery=DISCOVERY, use_cases=USE_CASES):
         """Answer the station's questions as a guard for LPC does: discovery, use cases."""
         for asked in self.take():
             if asked.classifier == "read" and asked.function.endswith("DiscoveryData"):
                 asked_next = self.send(
-                    "reply", *_back(asked), DISCOVERY, ack=False, reference=asked.counter
+                    "reply", *_back(asked), discovery, ack=False, reference=asked.counter
                 )
                 for question in asked_next:
                     if question.classifier == "read":
                         self.send(
                             "reply",
                             *_back(question),
-                            USE_CASES,
+                            use_cases,
                             ack=False,
                             reference=question.counter,
                         )
@@ -224,12 +230,12 @@ class Manager:
         answers = self.send("call", NODE_MANAGEMENT, NODE_MANAGEMENT, command)
         return next(a.error for a in answers if a.classifier == "result")
 
-    def heartbeat(self):
+    def heartbeat(self, server=SERVER, ack=False):
         """Send one heartbeat to the station's DeviceDiagnosis client."""
         self.beats += 1
-        return self.send("notify", SERVER, ((1,), 1), HEARTBEAT % self.beats, ack=False)
+        return self.send("notify", server, ((1,), 1), HEARTBEAT % self.beats, ack=ack)
 
-    def write_limit(self, members, filters=None):
+    def write_limit(self, members, filters=None, client=CLIENT):
         """Write entry 1 of the limit list with literal `members`; returns the error number."""
         if filters is None:
             filters = '{"filter":[[{"cmdControl":[{"partial":[]}]}]]},'
@@ -237,7 +243,7 @@ class Manager:
             '{"function":"loadControlLimitListData"},%s{"loadControlLimitListData":'
             '[{"loadControlLimitData":[[{"limitId":1}%s]]}]}' % (filters, members)
         )
-        answers = self.send("write", CLIENT, LOAD_CONTROL, command)
+        answers = self.send("write", client, LOAD_CONTROL, command)
         self.notifies = [a for a in answers if a.classifier == "notify"]
         return answers[0].error
 

@@ -337,4 +337,4 @@ def test_explain_names_the_fault_or_the_limit():
     assert station.control.explain() == "16.0 A on L1-L3 because hardware 16.0 A"
     station.bench.sensors = faults.GROUND
     station.run(25)
-    assert station.control.explain() == "0.0 A because of CommunicationFault, GroundFailure"
+    assert station.control.explain() == "0.0 A because of GroundFailure, CommunicationFault"

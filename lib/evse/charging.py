@@ -122,7 +122,7 @@ class ChargingControl:
         self._publish()
 
     def fault_names(self) -> "list[str]":
-        """Return the names of the active faults."""
+        """Return the names of the active faults, the most serious first."""
         return self._faults.names()
 
     def explain(self) -> str:

@@ -9,35 +9,39 @@ restarts before the next one; a warning never blocks.
 
 from micropython import const
 
-DIODE = const(1 << 0)
-VENTILATION = const(1 << 1)
-PILOT = const(1 << 2)
-CONTACTOR_WELDED = const(1 << 3)
-CONTACTOR_OPEN = const(1 << 4)  # commanded closed, stays open
-OVER_CURRENT = const(1 << 5)
-PROXIMITY = const(1 << 6)
-METER = const(1 << 7)
-# Raised by boards that have the sensor for it.
-GROUND = const(1 << 8)
-RESIDUAL_CURRENT = const(1 << 9)
-HIGH_TEMPERATURE = const(1 << 10)
-EMERGENCY_STOP = const(1 << 11)
-OVER_VOLTAGE = const(1 << 12)
-UNDER_VOLTAGE = const(1 << 13)
-POWER_LOSS = const(1 << 14)
-VENDOR_ERROR = const(1 << 15)
+# Most serious first. Those without a note are found by the charging control, the others are
+# reported by boards that have the sensor.
+GROUND = const(1 << 0)  # board: protective earth
+CONTACTOR_WELDED = const(1 << 1)
+RESIDUAL_CURRENT = const(1 << 2)  # board
+EMERGENCY_STOP = const(1 << 3)  # board
+DIODE = const(1 << 4)
+CONTACTOR_OPEN = const(1 << 5)  # commanded closed, stays open
+PILOT = const(1 << 6)
+OVER_CURRENT = const(1 << 7)
+HIGH_TEMPERATURE = const(1 << 8)  # board
+PROXIMITY = const(1 << 9)
+VENTILATION = const(1 << 10)
+OVER_VOLTAGE = const(1 << 11)  # board
+UNDER_VOLTAGE = const(1 << 12)  # board
+POWER_LOSS = const(1 << 13)  # board
+VENDOR_ERROR = const(1 << 14)  # board
+METER = const(1 << 15)
 
 _NAMES = (
-    "DiodeFault VentilationNotAvailable PilotFault ContactorFault ContactorFault OverCurrent "
-    "ProximityFault CommunicationFault GroundFailure GroundFailure HighTemperature "
-    "EmergencyStop OverVoltage UnderVoltage PowerLoss VendorError"
+    "GroundFailure ContactorFault GroundFailure EmergencyStop DiodeFault ContactorFault "
+    "PilotFault OverCurrent HighTemperature ProximityFault VentilationNotAvailable OverVoltage "
+    "UnderVoltage PowerLoss VendorError CommunicationFault"
 )
 
-_LATCHED = const(1 << 3 | 1 << 8)  # welded contacts, missing earth
-_UNTIL_UNPLUG = const(1 << 0 | 1 << 1 | 1 << 5 | 1 << 6 | 1 << 9)
-_TIMED = const(1 << 2 | 1 << 4 | 1 << 14)
-_WARNINGS = const(1 << 7)  # without a meter the signalled current is still a limit
-_ORDERLY = const(1 << 1 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 12 | 1 << 13)
+_LATCHED = const(GROUND | CONTACTOR_WELDED)
+_UNTIL_UNPLUG = const(RESIDUAL_CURRENT | DIODE | OVER_CURRENT | PROXIMITY | VENTILATION)
+_TIMED = const(CONTACTOR_OPEN | PILOT | POWER_LOSS)
+_WARNINGS = const(METER)  # without a meter the signalled current is still a limit
+# The car may stop first; the others open at once.
+_ORDERLY = const(
+    OVER_CURRENT | HIGH_TEMPERATURE | PROXIMITY | VENTILATION | OVER_VOLTAGE | UNDER_VOLTAGE
+)
 
 _RETRY_MS = const(30_000)
 
@@ -70,5 +74,5 @@ class Faults:
         self.active &= ~_UNTIL_UNPLUG
 
     def names(self) -> "list[str]":
-        """Return the names of the active faults, lowest bit first."""
+        """Return the names of the active faults, the most serious first."""
         return [n for i, n in enumerate(_NAMES.split()) if self.active >> i & 1]
