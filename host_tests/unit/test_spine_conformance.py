@@ -452,3 +452,8 @@ def test_tc_spine_rts_005_a_number_without_scale_keeps_the_stored_scale():
     limit = manager.read(LOAD_CONTROL, "loadControlLimitListData").entries("loadControlLimitData")
     assert limit[0]["value"] == [{"number": 3500}, {"scale": 0}]
     assert manager.world.lpc.cap_w() == 3500
+    for number, scale, then, watts in ((42, 2, 50, 5000), (42000, -1, 43000, 4300)):
+        value = ',{"value":[{"number":%d},{"scale":%d}]}' % (number, scale)
+        assert manager.write_limit(value) == 0
+        assert manager.write_limit(',{"value":[{"number":%d}]}' % then) == 0
+        assert manager.world.lpc.cap_w() == watts

@@ -445,6 +445,14 @@ def test_failsafe_ranges():
     assert world.lpc.limit.failsafe_duration_s == 86_400
 
 
+def test_a_failsafe_number_without_scale_keeps_the_stored_scale():
+    world = controlled()
+    entry = '[{"keyId":1},{"value":[{"scaledNumber":[{"number":%d}%s]}]}]'
+    assert write_keys(world, entry % (42_000, ',{"scale":-1}')) == 0
+    assert write_keys(world, entry % (43_000, "")) == 0
+    assert world.lpc.limit.failsafe_w == 4300
+
+
 def test_a_failsafe_write_is_atomic():
     world = controlled()
     assert write_keys(world, failsafe_limit(6000), failsafe_duration("PT1H")) == 7

@@ -12,6 +12,7 @@ from spine.errors import COMMAND_REJECTED, SpineError
 from spine.values import duration, parse_duration, scaled, unscale
 from usecases.power_limit import (
     MAX_FAILSAFE_DURATION_S,
+    MAX_LIMIT_W,
     MIN_FAILSAFE_DURATION_S,
     NAMES,
     PowerLimit,
@@ -61,6 +62,9 @@ class Lpc(UseCase):
             settings.get(_SET_ENABLED, False),
             self._changed,
         )
+        # As written: a later write without scale refers to the stored one (TC_SPINE_RTS_005).
+        self._limit_value = scaled(nominal_w)
+        self._failsafe_value = scaled(self.limit.failsafe_w)
         guard.listeners.append(self)
         self._load_control = entity.feature("LoadControl", SERVER)
         self._load_control.serve("loadControlLimitDescriptionListData", self._descriptions)
@@ -120,7 +124,7 @@ class Lpc(UseCase):
             "limitId": _LIMIT_ID,
             "isLimitChangeable": True,
             "isLimitActive": self.limit.is_active(),
-            "value": scaled(self.limit.limit_w),
+            "value": self._limit_value,
         }
         remaining = self.limit.remaining_s(self._now())
         if remaining is not None:
@@ -144,7 +148,12 @@ class Lpc(UseCase):
         except Refused as reason:
             raise SpineError(COMMAND_REJECTED, str(reason))
         stated = stated_period is not None
-        return lambda: self.limit.apply(now, limit_w, new["isLimitActive"], duration_s, stated)
+
+        def commit():
+            self._limit_value = _stored(new["value"], limit_w)
+            self.limit.apply(now, limit_w, new["isLimitActive"], duration_s, stated)
+
+        return commit
 
     # --- scenario 2: failsafe values --------------------------------------------------------
 
@@ -164,7 +173,7 @@ class Lpc(UseCase):
     def _key_values(self, peer):
         yield {
             "keyId": _FAILSAFE_LIMIT_KEY,
-            "value": {"scaledNumber": scaled(self.limit.failsafe_w)},
+            "value": {"scaledNumber": self._failsafe_value},
             "isValueChangeable": True,
         }
         yield {
@@ -177,19 +186,23 @@ class Lpc(UseCase):
         if not self.limit.is_controlled():
             raise SpineError(COMMAND_REJECTED, "needs heartbeat and limit first")
         if change.new["keyId"] == _FAILSAFE_LIMIT_KEY:
-            failsafe_w, duration_s = self._failsafe_limit(change.new), None
-        else:
-            failsafe_w, duration_s = None, self._failsafe_duration(change.new)
-        return lambda: self._set_failsafe(failsafe_w, duration_s)
+            value = self._failsafe_limit(change.new)
+            return lambda: self._set_failsafe(value, None)
+        duration_s = self._failsafe_duration(change.new)
+        return lambda: self._set_failsafe(None, duration_s)
 
     def _failsafe_limit(self, new):
         try:
-            failsafe_w = unscale(new["value"]["scaledNumber"])
+            value = new["value"]["scaledNumber"]
+            # A choice is replaced, not merged: the scale of a bare number is the stored one.
+            if "scale" not in value:
+                value = scaled(value["number"], self._failsafe_value["scale"])
+            failsafe_w = unscale(value)
         except (KeyError, ValueError):
             raise SpineError(COMMAND_REJECTED, "scaledNumber expected")
         if failsafe_w < 0:
             raise SpineError(COMMAND_REJECTED, "failsafe limit must be >= 0")
-        return failsafe_w
+        return _stored(value, failsafe_w)
 
     def _failsafe_duration(self, new):
         try:
@@ -204,7 +217,11 @@ class Lpc(UseCase):
             raise SpineError(COMMAND_REJECTED, "failsafe duration above 24 h")
         return duration_s
 
-    def _set_failsafe(self, failsafe_w, duration_s):
+    def _set_failsafe(self, value, duration_s):
+        """Take a ScaledNumber, or a duration in seconds; None leaves one as it is."""
+        if value is not None:
+            self._failsafe_value = value
+        failsafe_w = None if value is None else unscale(value)
         self.limit.set_failsafe(failsafe_w, duration_s)
         self._settings.put(_SET_LIMIT, self.limit.failsafe_w)
         self._settings.put(_SET_DURATION, self.limit.failsafe_duration_s)
@@ -222,6 +239,13 @@ class Lpc(UseCase):
             "value": scaled(self.nominal_w),
             "unit": "W",
         }
+
+
+def _stored(value, power_w):
+    """A written ScaledNumber as it is stored: the largest possible one is in W."""
+    if power_w > MAX_LIMIT_W:
+        return scaled(MAX_LIMIT_W)
+    return scaled(value["number"], value.get("scale", 0))
 
 
 def _duration_of(limit):
