@@ -43,54 +43,206 @@ class CommandError(Exception):
     """A command that cannot be carried out; the text says what to do instead."""
 
 
-async def console(node):
-    """Read lines for ever and answer them.
+class Console:
+    """Commands are the methods `do_<name>`: they take the arguments and return a dictionary."""
 
-    One octet at a time: a longer read would wait until its buffer is full.
-    """
-    octet = bytearray(1)
-    line = bytearray()
-    while True:
-        yield core._io_queue.queue_read(sys.stdin)
-        if not sys.stdin.buffer.readinto(octet):
-            return  # stdin is closed: the node goes on without a console
-        if octet not in (b"\r", b"\n"):
-            if len(line) < _MAX_LINE:
-                line.extend(octet)
-        elif line:
-            answer(node, str(line, "utf-8", "replace"))
-            line = bytearray()
+    def __init__(self, node):
+        self._node = node
 
+    async def run(self):
+        """Read lines for ever and answer them.
 
-def answer(node, line):
-    """Carry out one line and print the answer."""
-    words = line.split()
-    as_json = bool(words) and words[0] == "json"
-    if as_json:
-        words = words[1:]
-    if not words:
-        return
-    name = words[0]
-    try:
-        result = _run(node, name, words[1:])
-        ok = True
-    except CommandError as error:
-        result = {"error": str(error)}
-        ok = False
-    if as_json:
-        result["answer"] = name
-        result["ok"] = ok
-        sys.stdout.write(json.dumps(result) + "\n")
-    else:
-        for text in _lines(result, ""):
-            sys.stdout.write(text + "\n")
+        One octet at a time: a longer read would wait until its buffer is full.
+        """
+        octet = bytearray(1)
+        line = bytearray()
+        while True:
+            yield core._io_queue.queue_read(sys.stdin)
+            if not sys.stdin.buffer.readinto(octet):
+                return  # stdin is closed: the node goes on without a console
+            if octet not in (b"\r", b"\n"):
+                if len(line) < _MAX_LINE:
+                    line.extend(octet)
+            elif line:
+                self.answer(str(line, "utf-8", "replace"))
+                line = bytearray()
 
+    def answer(self, line):
+        """Carry out one line and print the answer."""
+        words = line.split()
+        as_json = bool(words) and words[0] == "json"
+        if as_json:
+            words = words[1:]
+        if not words:
+            return
+        name = words[0]
+        try:
+            result = self._carry_out(name, words[1:])
+            ok = True
+        except CommandError as error:
+            result = {"error": str(error)}
+            ok = False
+        if as_json:
+            result["answer"] = name
+            result["ok"] = ok
+            sys.stdout.write(json.dumps(result) + "\n")
+        else:
+            for text in _lines(result, ""):
+                sys.stdout.write(text + "\n")
 
-def _run(node, name, arguments):
-    for command in _COMMANDS:
-        if command[0] == name:
-            return globals()["_" + name.replace("-", "_")](node, arguments)
-    raise CommandError("unknown command %s; try help" % name)
+    def _carry_out(self, name, arguments):
+        for command in _COMMANDS:
+            if command[0] == name:
+                return getattr(self, "do_" + name.replace("-", "_"))(arguments)
+        raise CommandError("unknown command %s; try help" % name)
+
+    # --- commands ---------------------------------------------------------------------------
+
+    def do_help(self, arguments):
+        lines = ["%-14s %s" % ((c[0] + " " + c[1]).strip(), c[2]) for c in _COMMANDS]
+        return {"text": "\n".join(lines), "commands": [c[0] for c in _COMMANDS]}
+
+    def do_id(self, arguments):
+        node = self._node
+        ski = node.identity.ski
+        return {
+            "ship_id": node.ship_id,
+            "ski": ski,
+            "ski_label": group(ski),
+            "device": node.device.address,
+            "qr": node.qr_text(),
+        }
+
+    def do_certificate(self, arguments):
+        node = self._node
+        import binascii
+
+        text = str(binascii.b2a_base64(node.identity.certificate), "ascii").strip()
+        rows = [text[at : at + 64] for at in range(0, len(text), 64)]
+        pem = ["-----BEGIN CERTIFICATE-----"] + rows + ["-----END CERTIFICATE-----"]
+        return {"text": "\n".join(pem)}
+
+    def do_status(self, arguments):
+        node = self._node
+        control = node.control
+        meter = control.meter
+        lpc = node.station.lpc
+        stall_us = node.stall_us
+        node.stall_us = 0
+        gc.collect()
+        return {
+            "version": VERSION,
+            "uptime_ms": node.clock.now_ms(),
+            "state": control.state,
+            "ev_connected": control.ev_connected,
+            "charging": control.charging,
+            "offered_ma": control.offered_ma,
+            "phases_in_use": control.phases_in_use,
+            "power_w": meter.power_w,
+            "current_ma": meter.current_ma,
+            "session_wh": control.session.energy_wh,
+            "faults": control.fault_names(),
+            "why": control.explain(),
+            "lpc_state": lpc.state_name(),
+            "lpc_cap_w": lpc.cap_w(),
+            "connections": len([link for link in node.links if link.is_open()]),
+            "mdns": node.mdns.state if node.mdns else "off",
+            "heap_used": gc.mem_alloc(),
+            "heap_free": gc.mem_free(),
+            "stall_us": stall_us,
+        }
+
+    def do_limits(self, arguments):
+        node = self._node
+        now = node.clock.now_ms()
+        active = []
+        for source in range(sources.SOURCE_COUNT):
+            published = node.arbiter.published(source, now)
+            if published:
+                in_watts, value, is_stale, _, reason = published
+                entry = {"source": sources.source_name(source), "w" if in_watts else "ma": value}
+                if is_stale:
+                    entry["stale"] = True
+                if reason:
+                    entry["reason"] = reason
+                active.append(entry)
+        limit = node.station.lpc.limit
+        return {
+            "limits": active,
+            "why": node.control.explain(),
+            "lpc": {
+                "state": node.station.lpc.state_name(),
+                "limit_w": limit.limit_w,
+                "active": limit.is_active(),
+                "remaining_s": limit.remaining_s(now),
+                "failsafe_w": limit.failsafe_w,
+                "failsafe_duration_s": limit.failsafe_duration_s,
+            },
+        }
+
+    def do_peers(self, arguments):
+        node = self._node
+        links = [
+            {"ski": link.ski or "", "state": link.state(), "pending": link.is_pending()}
+            for link in node.links
+        ]
+        return {"trusted": node.trust.peers, "connections": links, "seen": node.seen()}
+
+    def do_trust(self, arguments):
+        node = self._node
+        ski = _ski_argument(arguments)
+        try:
+            node.trust_peer(ski, USER_VERIFICATION, "console")
+        except TrustFull:
+            raise CommandError("no room for another peer; untrust one first")
+        return {"ski": ski, "text": "trusted: %s" % group(ski)}
+
+    def do_untrust(self, arguments):
+        node = self._node
+        ski = _ski_argument(arguments)
+        if not node.untrust_peer(ski):
+            raise CommandError("this SKI is not trusted; see peers")
+        return {"ski": ski, "text": "forgotten: %s" % group(ski)}
+
+    def do_ev(self, arguments):
+        node = self._node
+        ev = getattr(node.board, "ev", None)
+        if ev is None:
+            raise CommandError("this board has a real car, not a simulated one")
+        try:
+            if arguments:
+                _ev_command(ev, arguments[0], arguments[1:])
+        except (ValueError, TypeError) as error:
+            raise CommandError(str(error))
+        result = {name: getattr(ev, name) for name in ev.options()}
+        result["plugged"] = ev.is_plugged
+        result["soc_permille"] = ev.soc_permille
+        return result
+
+    def do_log(self, arguments):
+        node = self._node
+        lines = node.log.lines()
+        return {"text": "\n".join(lines), "lines": lines}
+
+    def do_restart(self, arguments):
+        node = self._node
+        node.stop("restart")
+        return {"text": "restarting"}
+
+    def do_factory_reset(self, arguments):
+        node = self._node
+        if arguments != ["yes"]:
+            raise CommandError("this forgets all peers and settings: factory-reset yes")
+        node.storage.remove("peers")
+        node.storage.remove("settings")
+        node.forget()
+        node.stop("restart")
+        return {"text": "peers and settings are forgotten; restarting"}
+
+    def do_shutdown(self, arguments):
+        node = self._node
+        node.stop("shutdown")
+        return {"text": "goodbye"}
 
 
 def _lines(value, indent):
@@ -124,136 +276,11 @@ def _lines(value, indent):
             yield "%s%s: %s" % (indent, key, item)
 
 
-# --- commands: each takes the node and its arguments and returns a dictionary -----------------
-
-
-def _help(node, arguments):
-    lines = ["%-14s %s" % ((c[0] + " " + c[1]).strip(), c[2]) for c in _COMMANDS]
-    return {"text": "\n".join(lines), "commands": [c[0] for c in _COMMANDS]}
-
-
-def _id(node, arguments):
-    ski = node.identity.ski
-    return {
-        "ship_id": node.ship_id,
-        "ski": ski,
-        "ski_label": group(ski),
-        "device": node.device.address,
-        "qr": node.qr_text(),
-    }
-
-
-def _certificate(node, arguments):
-    import binascii
-
-    text = str(binascii.b2a_base64(node.identity.certificate), "ascii").strip()
-    rows = [text[at : at + 64] for at in range(0, len(text), 64)]
-    pem = ["-----BEGIN CERTIFICATE-----"] + rows + ["-----END CERTIFICATE-----"]
-    return {"text": "\n".join(pem)}
-
-
-def _status(node, arguments):
-    control = node.control
-    meter = control.meter
-    lpc = node.station.lpc
-    stall_us = node.stall_us
-    node.stall_us = 0
-    gc.collect()
-    return {
-        "version": VERSION,
-        "uptime_ms": node.clock.now_ms(),
-        "state": control.state,
-        "ev_connected": control.ev_connected,
-        "charging": control.charging,
-        "offered_ma": control.offered_ma,
-        "phases_in_use": control.phases_in_use,
-        "power_w": meter.power_w,
-        "current_ma": meter.current_ma,
-        "session_wh": control.session.energy_wh,
-        "faults": control.fault_names(),
-        "why": control.explain(),
-        "lpc_state": lpc.state_name(),
-        "lpc_cap_w": lpc.cap_w(),
-        "connections": len([link for link in node.links if link.is_open()]),
-        "mdns": node.mdns.state if node.mdns else "off",
-        "heap_used": gc.mem_alloc(),
-        "heap_free": gc.mem_free(),
-        "stall_us": stall_us,
-    }
-
-
-def _limits(node, arguments):
-    now = node.clock.now_ms()
-    active = []
-    for source in range(sources.SOURCE_COUNT):
-        published = node.arbiter.published(source, now)
-        if published:
-            in_watts, value, is_stale, _, reason = published
-            entry = {"source": sources.source_name(source), "w" if in_watts else "ma": value}
-            if is_stale:
-                entry["stale"] = True
-            if reason:
-                entry["reason"] = reason
-            active.append(entry)
-    limit = node.station.lpc.limit
-    return {
-        "limits": active,
-        "why": node.control.explain(),
-        "lpc": {
-            "state": node.station.lpc.state_name(),
-            "limit_w": limit.limit_w,
-            "active": limit.is_active(),
-            "remaining_s": limit.remaining_s(now),
-            "failsafe_w": limit.failsafe_w,
-            "failsafe_duration_s": limit.failsafe_duration_s,
-        },
-    }
-
-
-def _peers(node, arguments):
-    links = [
-        {"ski": link.ski or "", "state": link.state(), "pending": link.is_pending()}
-        for link in node.links
-    ]
-    return {"trusted": node.trust.peers, "connections": links, "seen": node.seen()}
-
-
 def _ski_argument(arguments):
     try:
         return parse_ski("".join(arguments))
     except ValueError as error:
         raise CommandError("%s; read it from the peer's label or screen" % error)
-
-
-def _trust(node, arguments):
-    ski = _ski_argument(arguments)
-    try:
-        node.trust_peer(ski, USER_VERIFICATION, "console")
-    except TrustFull:
-        raise CommandError("no room for another peer; untrust one first")
-    return {"ski": ski, "text": "trusted: %s" % group(ski)}
-
-
-def _untrust(node, arguments):
-    ski = _ski_argument(arguments)
-    if not node.untrust_peer(ski):
-        raise CommandError("this SKI is not trusted; see peers")
-    return {"ski": ski, "text": "forgotten: %s" % group(ski)}
-
-
-def _ev(node, arguments):
-    ev = getattr(node.board, "ev", None)
-    if ev is None:
-        raise CommandError("this board has a real car, not a simulated one")
-    try:
-        if arguments:
-            _ev_command(ev, arguments[0], arguments[1:])
-    except (ValueError, TypeError) as error:
-        raise CommandError(str(error))
-    result = {name: getattr(ev, name) for name in ev.options()}
-    result["plugged"] = ev.is_plugged
-    result["soc_permille"] = ev.soc_permille
-    return result
 
 
 def _ev_command(ev, verb, arguments):
@@ -269,28 +296,3 @@ def _ev_command(ev, verb, arguments):
         ev.set(arguments[0], int(arguments[1]))
     else:
         raise ValueError("ev plug [phases=3 max_ma=16000 soc_percent=40], unplug, set NAME VALUE")
-
-
-def _log(node, arguments):
-    lines = node.log.lines()
-    return {"text": "\n".join(lines), "lines": lines}
-
-
-def _restart(node, arguments):
-    node.stop("restart")
-    return {"text": "restarting"}
-
-
-def _factory_reset(node, arguments):
-    if arguments != ["yes"]:
-        raise CommandError("this forgets all peers and settings: factory-reset yes")
-    node.storage.remove("peers")
-    node.storage.remove("settings")
-    node.forget()
-    node.stop("restart")
-    return {"text": "peers and settings are forgotten; restarting"}
-
-
-def _shutdown(node, arguments):
-    node.stop("shutdown")
-    return {"text": "goodbye"}

@@ -21,7 +21,7 @@ import sys  # noqa: E402
 
 from firmware import port  # noqa: E402
 from firmware.clock import Clock  # noqa: E402
-from firmware.console import console  # noqa: E402
+from firmware.console import Console  # noqa: E402
 from firmware.log import LEVELS, Log  # noqa: E402
 from firmware.node import Config, Node  # noqa: E402
 from firmware.storage import Storage  # noqa: E402
@@ -95,7 +95,7 @@ def _run(options):
     storage = Storage(options.state, log)
     node = Node(options.config, create(phases=options.phases), storage, clock, wall, log)
     try:
-        asyncio.run(node.run(console))
+        asyncio.run(node.run(Console(node)))
     finally:
         asyncio.new_event_loop()
     log.event("stopped", outcome=node.outcome)
