@@ -121,7 +121,7 @@ class Node:
     # --- life -------------------------------------------------------------------------------
 
     async def run(self, console):
-        """Work until `stop`. `console(node)` is the coroutine of the console."""
+        """Work until `stop`; `console.run()` is a task like the others."""
         self.identity = await load_or_make(self.storage, self.ship_id, self.board.VENDOR)
         for ski in self.config.trust:
             self.trust.add(ski, USER_INPUT, "start")
@@ -131,7 +131,7 @@ class Node:
             asyncio.create_task(self._supervise("control", self._control)),
             asyncio.create_task(self._supervise("timers", self._timers)),
             asyncio.create_task(self._supervise("server", lambda: self._serve(listener, context))),
-            asyncio.create_task(self._supervise("console", lambda: console(self))),
+            asyncio.create_task(self._supervise("console", console.run)),
         ]
         if self.config.mdns_address:
             self.mdns = self._make_mdns()
@@ -229,16 +229,19 @@ class Node:
     async def _timers(self):
         pause = self.clock.real_ms(_TIMERS_MS)
         while True:
-            now = self.clock.now_ms()
-            self._forward_changes()
-            self.device.tick(now)
-            self._publish_limits(now)
-            self.notify()
-            for link in list(self.links):
-                link.tick(self.wall.now_ms())
-            self._tell()
-            self._save()
+            self._tick(self.clock.now_ms())
             await asyncio.sleep_ms(pause)
+
+    def _tick(self, now):
+        """Not inside the coroutine: there the last link would live on in a local variable."""
+        self._forward_changes()
+        self.device.tick(now)
+        self._publish_limits(now)
+        self.notify()
+        for link in list(self.links):
+            link.tick(self.wall.now_ms())
+        self._tell()
+        self._save()
 
     def _forward_changes(self):
         """Bring what the control loop remembered to the use cases."""
@@ -298,32 +301,38 @@ class Node:
     async def _serve(self, listener, context):
         while True:
             yield core._io_queue.queue_read(listener)
-            try:
-                raw, _ = listener.accept()
-            except OSError:
-                continue  # the client was gone before we came
-            if not self._has_room():
-                self.log.info("connection refused: no room")
-                raw.close()
-                continue
-            _no_delay(raw)
-            link = Link(self, raw, "connection %d" % raw.fileno())
-            self.links.append(link)
-            gc.collect()  # before mbedTLS needs its memory
-            link.start(context)
+            self._accept(listener, context)
 
-    def _has_room(self):
-        """Make room if need be: strangers give way, open connections never (SHIP 8.1)."""
+    def _accept(self, listener, context):
+        """Take one connection. Not inside the coroutine, for the same reason as `_tick`."""
+        try:
+            raw, _ = listener.accept()
+        except OSError:
+            return  # the client was gone before we came
+        if not self._make_room():
+            self.log.info("connection refused: no room")
+            raw.close()
+            return
+        _no_delay(raw)
+        link = Link(self, raw, "connection %d" % raw.fileno())
+        self.links.append(link)
+        gc.collect()  # before mbedTLS needs its memory
+        link.start(context)
+
+    def _make_room(self):
+        """Whether there is room now: who is not yet open gives way, the oldest first (SHIP 8.1).
+
+        So neither silent clients nor strangers keep an energy manager out; open connections stay.
+        """
         handshakes = [link for link in self.links if link.ski is None]
+        waiting = [link for link in self.links if not link.is_open()]
         if len(handshakes) >= MAX_HANDSHAKES:
-            return False
-        if len(self.links) < MAX_LINKS:
-            return True
-        for link in self.links:
-            if not link.is_open():
-                link.end()
-                return True
-        return False
+            handshakes[0].give_way()
+        elif len(self.links) >= MAX_LINKS:
+            if not waiting:
+                return False
+            waiting[0].give_way()
+        return True
 
     def link_pending(self, link):
         """A stranger waits for the user's decision."""

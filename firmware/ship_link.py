@@ -214,6 +214,11 @@ class Link:
             self._pump(now)
         self.flush()
 
+    def give_way(self):
+        """End at once: say what can be said without waiting, then close the socket."""
+        self.end()
+        self._fail("gave way to a newer connection")
+
     # --- writing ----------------------------------------------------------------------------
 
     def _pump(self, now):

@@ -27,6 +27,9 @@ _CIPHERS = [
 _CIPHERS_1_3 = ["TLS1-3-AES-128-GCM-SHA256", "TLS1-3-AES-128-CCM-SHA256"]
 _BAD_CERTIFICATE = const(-0x3000)  # makes mbedTLS end the handshake with an alert
 
+# Why `_verify` has refused; read while the same call into mbedTLS ends with that error.
+_refusal = ""
+
 
 def server_context(certificate, key):
     """A context for connections that peers open. `certificate` and `key` are DER."""
@@ -43,10 +46,12 @@ def server_context(certificate, key):
 
 def _verify(certificate, depth):
     """Called inside the handshake; must not raise. Only the end-entity certificate matters."""
+    global _refusal
     if depth == 0:
         try:
             ski_of(certificate)
-        except CertificateError:
+        except CertificateError as error:
+            _refusal = error.args[0]
             return _BAD_CERTIFICATE
     return 0
 
@@ -60,9 +65,17 @@ class TlsStream:
         self._tls = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
 
     async def readinto(self, view):
-        """Read at least one octet into `view`; 0 at the end of the stream. Raises OSError."""
+        """Read at least one octet into `view`; 0 at the end of the stream.
+
+        Raises OSError, and CertificateError for a peer whose certificate names nobody.
+        """
         while True:
-            count = self._tls.readinto(view)
+            try:
+                count = self._tls.readinto(view)
+            except OSError as error:
+                if error.errno == _BAD_CERTIFICATE:
+                    raise CertificateError(_refusal)
+                raise
             if count is not None:
                 return count
             yield core._io_queue.queue_read(self._raw)

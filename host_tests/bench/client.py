@@ -88,7 +88,8 @@ class Client:
         self._stamp("tls")
         key = base64.b64encode(os.urandom(16)).decode()
         self._socket.sendall(
-            f"GET /ship/ HTTP/1.1\r\nHost: charger\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET /ship/ HTTP/1.1\r\nHost: charger\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
             f"Sec-WebSocket-Protocol: ship\r\n\r\n".encode()
         )
