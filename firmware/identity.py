@@ -6,6 +6,7 @@ identity file stops the start instead of being replaced.
 """
 
 import asyncio
+import gc
 import os
 import sys
 
@@ -38,11 +39,13 @@ async def load_or_make(storage, common_name, organisation):
 
 async def _make(common_name, organisation):
     """A new identity in its stored form. The arithmetic is loaded for this once and forgotten."""
+    loaded = set(sys.modules)
     from ship.identity import make_identity
 
     maker = make_identity(common_name, organisation, os.urandom)
     for _ in maker:
         await asyncio.sleep_ms(0)
-    for name in ("ship.identity", "ship.x509", "ship.p256"):
+    for name in set(sys.modules) - loaded:
         del sys.modules[name]
+    gc.collect()
     return len(maker.key_der).to_bytes(_LENGTH, "big") + maker.key_der + maker.certificate_der

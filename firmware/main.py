@@ -27,6 +27,8 @@ from firmware.node import Config, Node  # noqa: E402
 from firmware.storage import Storage  # noqa: E402
 from ship.ski import parse_ski  # noqa: E402
 
+_MIN_THRESHOLD = 4096
+
 
 class Options:
     """Command line of the simulator, with the defaults of a board."""
@@ -79,7 +81,9 @@ class Options:
 
 def main(arguments=()):
     """Run until shut down. Returns when the console says `shutdown`."""
-    gc.threshold(-1)
+    gc.collect()
+    # Collecting before the heap is full keeps large stretches free at its end.
+    gc.threshold(max(_MIN_THRESHOLD, gc.mem_free() // 4))
     port.prepare()
     options = Options(arguments)
     while _run(options) == "restart":

@@ -50,7 +50,7 @@ def _compiled(tree, board="sim"):
 
 @pytest.mark.parametrize("bits", [64, 32])
 def test_an_image_runs_in_place_outside_the_heap(tree, bits):
-    script = romfs.build(root=tree)
+    script = romfs.build(root=tree, is_bundled=False)
     assert script == tree / "build" / "run_romfs.py"
     command = [micropython_path(bits), "-X", "heapsize=32K", script, "--port", "0"]
     done = subprocess.run(command, cwd="/", capture_output=True, text=True)
@@ -64,7 +64,7 @@ def test_an_image_runs_in_place_outside_the_heap(tree, bits):
 
 
 def test_an_image_starts_from_its_own_folder_too(tree):
-    romfs.build(root=tree)
+    romfs.build(root=tree, is_bundled=False)
     done = subprocess.run(
         [micropython_path(64), "run_romfs.py"],
         cwd=tree / "build",
@@ -75,7 +75,7 @@ def test_an_image_starts_from_its_own_folder_too(tree):
 
 
 def test_an_image_holds_one_board(tree):
-    romfs.build("other", root=tree)
+    romfs.build("other", root=tree, is_bundled=False)
     assert sorted(_compiled(tree, "other")) == [
         "boards/other/__init__.mpy",
         "firmware/__init__.mpy",
@@ -87,37 +87,40 @@ def test_an_image_holds_one_board(tree):
 
 
 def test_only_what_changed_is_compiled_and_what_went_away_goes(tree, monkeypatch):
-    romfs.build(root=tree)
+    romfs.build(root=tree, is_bundled=False)
     names = []
     compile_file = romfs._compile
     monkeypatch.setattr(
         romfs, "_compile", lambda *given: (names.append(given[2]), compile_file(*given))
     )
-    romfs.build(root=tree)
+    romfs.build(root=tree, is_bundled=False)
     assert names == []
     (tree / "lib/proto/codec.py").write_text("def f():\n    return 2\n")
-    romfs.build(root=tree)
+    romfs.build(root=tree, is_bundled=False)
     assert names == ["lib/proto/codec.py"]
     for path in (tree / "lib" / "proto").iterdir():
         path.unlink()
-    romfs.build(root=tree)
+    romfs.build(root=tree, is_bundled=False)
     assert not (tree / "build" / "mpy" / "sim" / "lib").exists()
 
 
-def test_sizes_count_tables_separately_and_in_the_total(tree):
+def test_sizes_count_tables_separately_and_in_the_total(tree, monkeypatch):
+    monkeypatch.setattr(romfs, "_ENTRIES", ("firmware.main",))
     report = romfs.sizes(root=tree)
     assert sorted(report["packages"]) == ["boards/sim", "firmware", "lib/proto"]
     table = (tree / "build" / "mpy" / "sim" / "lib" / "proto" / "table.mpy").stat().st_size
     assert table > TABLE_BYTES
     assert report["tables"] == report["packages"]["lib/proto"]["tables"] == table
-    assert report["total"] == sum(path.stat().st_size for path in (tree / "build").rglob("*.mpy"))
+    apart = tree / "build" / "mpy" / "sim"
+    assert report["total"] == sum(path.stat().st_size for path in apart.rglob("*.mpy"))
+    assert 0 < report["bundle"] < report["total"]
     assert report["packages"]["firmware"]["tables"] == 0
     assert json.loads(json.dumps(report)) == report
 
 
 def test_a_board_that_does_not_exist_is_named(tree):
     with pytest.raises(RomfsError, match="no such board: boards/nowhere"):
-        romfs.build("nowhere", root=tree)
+        romfs.build("nowhere", root=tree, is_bundled=False)
 
 
 def test_a_syntax_error_is_shown_and_compiled_again_next_time(tree):
@@ -125,6 +128,6 @@ def test_a_syntax_error_is_shown_and_compiled_again_next_time(tree):
     broken.write_text("def f(:\n")
     for _ in range(2):
         with pytest.raises(RomfsError, match=r"lib/proto/codec\.py(.|\n)*line 1"):
-            romfs.build(root=tree)
+            romfs.build(root=tree, is_bundled=False)
     broken.write_text("")
-    romfs.build(root=tree)
+    romfs.build(root=tree, is_bundled=False)
