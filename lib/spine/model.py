@@ -227,6 +227,9 @@ class Decoder:
                 tree = () if tree is None or tree == {} else (tree,)
             items = [self._simple(kind, item) for item in tree]
             return [item for item in items if item is not None]
+        if not isinstance(tree, (list, dict)) and tree is not None:
+            self.unusable += 1
+            return []
         index = kind - _FIRST_COMPLEX
         # An instance without content ([[]]) is no entry (jeebus rule, 5.3.1).
         return [self.decode(index, item) for item in _instances(tree) if item]
