@@ -1,7 +1,8 @@
 """Clients that are slow, silent, deaf or too many, while an energy manager stays connected.
 
-Whatever they do, the manager is answered within half a second meanwhile, and when they are gone
-no connection and no octet on the heap is left of them.
+Whatever they do, the manager is answered within half a second meanwhile, and when they are gone no
+connection is left of them, and on the heap less than a connection needs: the manager's own goes on
+meanwhile, so the figure is not the same to the octet (test_sessions.py is, with nobody connected).
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from host_tests.e2e.world import LogReader, Manager, settled_heap, wait_status
 from tools.simulate import Simulator
 
 ANSWER_S = 0.5
+SLACK = 1024  # octets; one idle connection has 2.7 KB on the 64-bit build
 UPGRADE_S = 15  # from accepting TCP to the end of the upgrade
 STRANGERS = 20
 MAX_READS = 4000  # of detailed discovery, far more than any socket buffer holds answers
@@ -68,7 +70,7 @@ def slow(slow_world, certificates):
         answered(manager)
     wait_alone(charger)
     answered(manager)
-    wait_status(charger, connections=1, heap_used=heap)
+    wait_status(charger, connections=1, heap_used=lambda used: used <= heap + SLACK)
 
 
 class SlowPeer(Peer):
