@@ -171,6 +171,5 @@ def test_every_function_of_the_model_but_one_decodes_what_it_encodes(tmp_path):
     assert round_trip(tmp_path, "all") == 142 - 1
 
 
-@pytest.mark.xfail(reason="spine.model.encode_list takes every entry for a complex element")
 def test_a_list_function_of_plain_values_decodes_what_it_encodes(tmp_path):
     assert round_trip(tmp_path, "all", PLAIN_LIST) == 1

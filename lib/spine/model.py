@@ -358,6 +358,7 @@ def encode_list(out, function, entries):
     """The same for a list function and any iterable of entries. No entry is written as `[]`."""
     _open_function(out, function)
     field = list_field(function)
+    entry_type = field_type(field)
     first = True
     for entry in entries:
         if first:
@@ -368,7 +369,10 @@ def encode_list(out, function, entries):
             first = False
         else:
             out.extend(b",")
-        encode(out, field_type(field), entry)
+        if entry_type < 0:  # specificationVersionListData alone has plain values
+            out.extend(json.dumps(entry).encode())
+        else:
+            encode(out, entry_type, entry)
     out.extend(b"[]}" if first else b"]}]}")
 
 
