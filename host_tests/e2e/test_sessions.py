@@ -104,11 +104,3 @@ def test_a_wrong_command_is_answered_and_the_charger_goes_on(charger, line):
     assert not answer["ok"]
     assert answer["error"]
     assert charger.command("status")["state"]
-
-
-def test_noise_on_the_console_is_answered_and_the_console_goes_on(charger):
-    stdin = charger.process.stdin.buffer
-    stdin.write(b"\xff\xfe\x00\x1b[A status\n" + b"\xc3" * 5000 + b"\n")
-    stdin.flush()
-    assert charger.command("status")["connections"] == 0
-    assert not [line for line in charger.command("log")["lines"] if "task console" in line]
