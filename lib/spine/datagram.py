@@ -258,10 +258,11 @@ def write_header(out, source, destination, counter, reference, classifier, ack_r
     """
     out.extend(
         (
-            '{"datagram":[{"header":[{"specificationVersion":"1.3.0"},{"addressSource":%s},'
+            '{"datagram":[{"header":[{"specificationVersion":"%s"},{"addressSource":%s},'
             '{"addressDestination":%s},{"msgCounter":%d}%s,{"cmdClassifier":"%s"}%s]},'
             '{"payload":[{"cmd":[['
             % (
+                VERSION,
                 source,
                 destination,
                 counter,

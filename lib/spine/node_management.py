@@ -9,6 +9,7 @@ without feature or entity means all relations below that address (5.5.4).
 """
 
 from spine import model
+from spine.datagram import VERSION
 from spine.device import CLIENT, SERVER, SPECIAL, Function
 from spine.errors import (
     COMMAND_REJECTED,
@@ -59,7 +60,7 @@ class _Discovery(Function):
         device = self._device
         out.extend(
             b'{"nodeManagementDetailedDiscoveryData":[{"specificationVersionList":'
-            b'[{"specificationVersion":["1.3.0"]}]},'
+            b'[{"specificationVersion":["%s"]}]},' % VERSION.encode()
         )
         description = {
             "deviceAddress": {"device": device.address},
