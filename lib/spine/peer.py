@@ -314,8 +314,7 @@ class Peer:
         stated = self.decoder.decode(model.function_type(function.row), datagram.data())
         if self.decoder.unusable != unusable:
             raise SpineError(GENERAL_ERROR, "value of a wrong type")
-        changes = restricted.changes(function.row, function.data(self), stated, delete, partial)
-        for commit in function.prepare_write(self, changes):
+        for commit in function.prepare_write(self, stated, delete, partial):
             commit()
         feature.changed(function.name)
         if datagram.ack_request:
