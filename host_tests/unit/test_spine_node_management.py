@@ -412,6 +412,17 @@ def test_discovery_data_that_breaks_off_changes_nothing():
     assert manager.peer.remote.servers("DeviceDiagnosis") == [SERVER]
 
 
+def test_a_first_reply_that_calls_itself_partial_is_all_there_is():
+    manager = World().manager
+    partial = (
+        '{"function":"nodeManagementDetailedDiscoveryData"},'
+        '{"filter":[[{"cmdControl":[{"partial":[]}]}]]},'
+    )
+    manager.introduce(partial + DISCOVERY)
+    assert manager.peer.remote.servers("DeviceDiagnosis") == [SERVER]
+    assert len(manager.peer.remote.use_cases) == 1
+
+
 def test_a_delete_filter_in_node_management_data_makes_us_read_it_again():
     manager = World().manager
     manager.introduce()

@@ -97,7 +97,9 @@ def take_discovery(peer, datagram, now):
     Complete data is compared with what was known: an entity that it leaves out is gone. Nothing
     counts before all of it has been read.
     """
-    partial = bool(datagram.filters)
+    # The reply to our first read is all there is, even if it calls itself partial.
+    is_first = datagram.classifier == "reply" and not peer.remote.known
+    partial = bool(datagram.filters) and not is_first
     if partial:
         _refuse_delete(datagram)
     remote = peer.remote.copy(partial)
