@@ -125,7 +125,7 @@ def take_discovery(peer, datagram, now):
         peer.structure_changed(now)
     else:
         remote.known = True
-        # Both follow at once: one energy manager closes the connection otherwise (Annex A).
+        # Both follow at once: one energy manager closes the connection otherwise.
         peer.subscribe(now, _ADDRESS, _ADDRESS, "NodeManagement")
         peer.read(now, _ADDRESS, _ADDRESS, _USE_CASES)
 
