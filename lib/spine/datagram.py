@@ -230,7 +230,7 @@ def read_address(tree):
 def _integer(value):
     if isinstance(value, str):
         value = int(value)
-    if not isinstance(value, int) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("number")
     return value
 
