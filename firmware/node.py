@@ -21,6 +21,7 @@ from micropython import const
 
 from evse import arbiter as sources
 from evse.arbiter import Arbiter
+from evse.car import Car
 from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
 from firmware.identity import load_or_make
 from firmware.ship_link import Link
@@ -44,7 +45,7 @@ _CATEGORY = const(3)  # e-mobility (SRIP)
 
 # Limits of a protocol hold only while its task lives: without news for this long the source is
 # stale and the arbiter takes the fallback.
-_LPC_EXPIRY_MS = const(10_000)
+_LIMIT_EXPIRY_MS = const(10_000)
 
 _COUNTER_STEP = const(1_000)  # msgCounter is stored ahead in steps, to spare the flash
 
@@ -97,6 +98,7 @@ class Node:
             clock.now_ms,
             wall.timestamp,
             self._limit_changed,
+            Car(self.control),
         )
         self.device = self.station.device
         self._counter_limit = self.device.counter
@@ -204,7 +206,7 @@ class Node:
         return names[0] if names else ""
 
     def _limit_changed(self):
-        """The LPC cap may have changed: it holds at once, before anybody is told."""
+        """A limit may have changed: it holds at once, before anybody is told."""
         self._publish_limits(self.clock.now_ms())
         self.control.step(self.clock.now_ms())
 
@@ -219,9 +221,27 @@ class Node:
                 sources.LPC,
                 now,
                 watts=cap,
-                expires_ms=_LPC_EXPIRY_MS,
+                expires_ms=_LIMIT_EXPIRY_MS,
                 fallback=failsafe,
                 reason=lpc.state_name(),
+            )
+        ev = self.station.ev
+        self._publish_current(sources.OPEV, now, ev and ev.opev)
+        self._publish_current(sources.OSCEV, now, ev and ev.oscev)
+
+    def _publish_current(self, source, now, use_case):
+        """Pass on what OPEV or OSCEV allows; None without a car."""
+        milliamps, why = use_case.allowed(now) if use_case else (None, "")
+        if milliamps is None:
+            self.arbiter.withdraw(source)
+        else:
+            self.arbiter.publish(
+                source,
+                now,
+                milliamps=milliamps,
+                expires_ms=_LIMIT_EXPIRY_MS,
+                fallback=use_case.fallback_ma,
+                reason=why,
             )
 
     # --- timers -----------------------------------------------------------------------------

@@ -16,7 +16,13 @@ ARROWS = {
     "mdns": set(),
     "evse": set(),
 }
-PURE = {"micropython", "json", "hashlib", "binascii", "struct"}  # what lib/ may use of the platform
+PURE = {
+    "micropython",
+    "json",
+    "hashlib",
+    "binascii",
+    "struct",
+}  # what lib/ may use of the platform
 
 
 def imports(path: Path) -> set[str]:

@@ -103,6 +103,32 @@ class FakeMeter:
         self.value_source = 0
 
 
+class FakeCar:
+    """Stands for evse.car.Car."""
+
+    def __init__(self, meter):
+        self.meter = meter
+        self.phases = meter.phases
+        self.nominal_mv = 230_000
+        self.told = None
+        self.limit_ma = 16_000
+        self.in_use = meter.phases
+        self.wh = 0
+        self.operating = "normalOperation"
+
+    def max_ma(self):
+        return self.limit_ma
+
+    def phases_in_use(self):
+        return self.in_use
+
+    def session_wh(self):
+        return self.wh
+
+    def state(self, now):
+        return self.operating
+
+
 class World:
     """The station with one connected manager, unless `connect` is False."""
 
@@ -113,6 +139,7 @@ class World:
         self.logged = []
         self.settings = Settings() if settings is None else settings
         self.meter = FakeMeter(phases)
+        self.car = FakeCar(self.meter)
         self.station = Station(
             Description,
             self.meter,
@@ -121,6 +148,7 @@ class World:
             lambda: self.now,
             lambda: None,
             self._limit_changed,
+            self.car,
         )
         self.device = self.station.device
         self.lpc = self.station.lpc

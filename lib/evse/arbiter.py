@@ -197,7 +197,7 @@ class Arbiter:
                     limit_w = value
                     watts_source = source
             else:
-                value = _strictest(value, decision.phases)
+                value = strictest(value, decision.phases)
                 if value < amps_ma:
                     amps_ma = value
                     amps_source = source
@@ -231,7 +231,7 @@ class Arbiter:
         decision.reason = limit.reason
 
 
-def _strictest(value, phases):
+def strictest(value: "int | tuple", phases: int) -> int:
     """Return the lowest of the values of phases L1 to L`phases` that have one."""
     if isinstance(value, int):
         return value

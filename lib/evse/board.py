@@ -24,6 +24,8 @@ class Board:
     MAX_CURRENT_MA = const(16_000)  # per phase: contactor, terminals, fixed cable
     NOMINAL_VOLTAGE_MV = const(230_000)  # phase to neutral
     HAS_METER = True
+    FEED_IN_W = const(0)  # the most a car may give back to the grid; 0: it cannot
+    HAS_DISPLAY = False  # somebody can read what a session cost
 
     def poll(self, now: int) -> None:
         """Do what the hardware needs once per control cycle, before anything is read."""
@@ -61,6 +63,16 @@ class Board:
         0 if the coding resistor is outside every window: that is a fault, not a rating.
         """
         return None
+
+    def told(self) -> "object | None":
+        """Return what the car says of itself (`evse.car.Told`); None if the board cannot ask it.
+
+        The same object each time; the board fills it while a car is here and empties it after.
+        """
+        return None
+
+    def limit_feed_in(self, limit_w: "int | None") -> None:
+        """Take the most that may flow back into the grid, W; None for no limit."""
 
     def faults(self) -> int:
         """Return the bits of `evse.faults` whose sensors report a fault now."""

@@ -25,8 +25,8 @@ _FREQUENCY = const(16)
 
 _ELECTRICAL_CONNECTION_ID = const(1)
 _PHASES = "abc"
-_SOURCES = ("measuredValue", "calculatedValue", "empiricalValue")
-_STATES = ("normal", "error", "outOfRange")
+SOURCES = ("measuredValue", "calculatedValue", "empiricalValue")
+STATES = ("normal", "error", "outOfRange")
 _VALUES = "measurementListData"
 
 
@@ -112,8 +112,8 @@ class Mpc(UseCase):
                 "measurementId": number,
                 "valueType": "value",
                 "value": self._value(number),
-                "valueSource": _SOURCES[self._meter.value_source],
-                "valueState": _STATES[self._meter.state],
+                "valueSource": SOURCES[self._meter.value_source],
+                "valueState": STATES[self._meter.state],
             }
             if timestamp:
                 data["timestamp"] = timestamp
