@@ -118,6 +118,7 @@ class Node:
                 "powerSource": "mains3Phase" if board.PHASES == 3 else "mainsSinglePhase",
             },
             nominal_ma * board.NOMINAL_VOLTAGE_MV // 1000,
+            board.FEED_IN_W,
         )
 
     # --- life -------------------------------------------------------------------------------
@@ -225,6 +226,8 @@ class Node:
                 fallback=failsafe,
                 reason=lpc.state_name(),
             )
+        if self.station.lpp:
+            self.board.limit_feed_in(self.station.lpp.cap_w())
         ev = self.station.ev
         self._publish_current(sources.OPEV, now, ev and ev.opev)
         self._publish_current(sources.OSCEV, now, ev and ev.oscev)
@@ -488,8 +491,9 @@ class Node:
 class StationDescription:
     """What the device tells of itself (usecases.station)."""
 
-    def __init__(self, address, manufacturer, nominal_w):
+    def __init__(self, address, manufacturer, nominal_w, feed_in_w):
         self.address = address
+        self.feed_in_w = feed_in_w
         self.manufacturer = manufacturer
         self.nominal_w = nominal_w
 

@@ -18,12 +18,14 @@ class SimBoard(Board):
     BRAND = "Pilotwire"
     MODEL = "Simulated charger"
 
-    def __init__(self, phases: int, max_current_ma: int):
+    def __init__(self, phases: int, max_current_ma: int, feed_in_w: int):
         self.PHASES = phases
         self.MAX_CURRENT_MA = max_current_ma
+        self.FEED_IN_W = feed_in_w
         self.ev = EV()
         self.world = World(self.ev, phases)
         self._pilot_mv = [0, 0]
+        self.limit_feed_in(None)
 
     def poll(self, now: int) -> None:
         """Let the world catch up."""
@@ -60,6 +62,8 @@ class SimBoard(Board):
             meter.phase_power_w[i] = world.phase_power_w[i]
         meter.power_w = world.power_w
         meter.energy_wh = world.energy_wh
+        if self.FEED_IN_W:
+            meter.produced_wh = world.produced_wh
         meter.frequency_mhz = world.frequency_mhz
         meter.state = NORMAL
         meter.updated_ms = now
@@ -68,11 +72,18 @@ class SimBoard(Board):
         """Return the rating of the simulated cable; None while the station is tethered."""
         return self.world.cable_ma
 
+    def limit_feed_in(self, limit_w: "int | None") -> None:
+        """Let the car give no more than this."""
+        if limit_w is None or limit_w > self.FEED_IN_W:
+            limit_w = self.FEED_IN_W
+        line_mv = self.PHASES * self.world.nominal_mv * 11 // 10
+        self.ev.may_give_ma = limit_w * 1_000_000 // line_mv
+
     def faults(self) -> int:
         """Return what the simulated sensors report."""
         return self.world.faults
 
 
-def create(phases: int = 3, max_current_ma: int = 16_000) -> SimBoard:
-    """Return the one board of this process."""
-    return SimBoard(phases, max_current_ma)
+def create(phases: int = 3, max_current_ma: int = 16_000, feed_in_w: int = 0) -> SimBoard:
+    """Return the one board of this process; with `feed_in_w` its car can give power back."""
+    return SimBoard(phases, max_current_ma, feed_in_w)

@@ -39,6 +39,7 @@ class World:
         self.phase_power_w = [0] * phases
         self.power_w = 0
         self.energy_wh = 0
+        self.produced_wh = 0
         self._watt_ms = 0
         self._now = None
         self._coil_ms = 0
@@ -96,6 +97,9 @@ class World:
             if self._watt_ms >= _WATT_MS_PER_WH:
                 self._watt_ms -= _WATT_MS_PER_WH
                 self.energy_wh += 1
+            elif self._watt_ms <= -_WATT_MS_PER_WH:
+                self._watt_ms += _WATT_MS_PER_WH
+                self.produced_wh += 1
 
     def _move_contacts(self):
         wanted = (self.coil and not self.stuck_open) or bool(self.welded)

@@ -86,6 +86,13 @@ class Description:
     address = EVSE
     manufacturer = {"deviceName": "EVSE 22", "vendorName": "Acme"}
     nominal_w = 11_000
+    feed_in_w = 0
+
+
+class FeedInDescription(Description):
+    """Of a station whose car can give power back."""
+
+    feed_in_w = 10_000
 
 
 class FakeMeter:
@@ -98,6 +105,7 @@ class FakeMeter:
         self.current_ma = [6090] * phases
         self.voltage_mv = [230_000] * phases
         self.energy_wh = 1234
+        self.produced_wh = None
         self.frequency_mhz = 50_010
         self.state = 0
         self.value_source = 0
@@ -132,7 +140,9 @@ class FakeCar:
 class World:
     """The station with one connected manager, unless `connect` is False."""
 
-    def __init__(self, settings=None, connect=True, phases=3):
+    def __init__(
+        self, settings=None, connect=True, phases=3, description=Description, on_summary=None
+    ):
         self.now = 1_000_000
         self.fault = ""
         self.limit_changes = 0
@@ -141,7 +151,7 @@ class World:
         self.meter = FakeMeter(phases)
         self.car = FakeCar(self.meter)
         self.station = Station(
-            Description,
+            description,
             self.meter,
             lambda: self.fault,
             self.settings,
@@ -149,9 +159,11 @@ class World:
             lambda: None,
             self._limit_changed,
             self.car,
+            on_summary,
         )
         self.device = self.station.device
         self.lpc = self.station.lpc
+        self.lpp = self.station.lpp
         self.manager = None
         if connect:
             self.manager = Manager(self)

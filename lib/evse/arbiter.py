@@ -19,11 +19,12 @@ LPC = const(5)
 ECHONET = const(6)
 USER = const(7)
 OSCEV = const(8)
-SOURCE_COUNT = const(9)
+CEVC = const(9)
+SOURCE_COUNT = const(10)
 
 _HARDWARE = const(0)
-_COUNT = const(9)
-_NAMES = "hardware cable installation temperature OPEV LPC ECHONET user OSCEV"
+_COUNT = const(10)
+_NAMES = "hardware cable installation temperature OPEV LPC ECHONET user OSCEV CEVC"
 
 _UNLIMITED_MA = const(1_000_000)
 _MAX_W = const(100_000)  # keeps the arithmetic in 30 bits; more than any pilot can signal

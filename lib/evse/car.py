@@ -30,7 +30,7 @@ class Told:
         self.capacity_wh = None
         self.range_m = None
         self.min_wh = self.wanted_wh = self.max_wh = None  # energy until departure
-        self.departure_s = None  # from now on; None: no departure time
+        self.departure_s = None  # from the moment it was told; None: no departure time
 
 
 class Car:

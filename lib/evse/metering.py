@@ -33,6 +33,7 @@ class Meter:
         self.current_ma = [0] * phases
         self.voltage_mv = [0] * phases
         self.energy_wh = 0
+        self.produced_wh = None  # lifetime export; None: nothing can flow back
         self.frequency_mhz = 0
         self.state = ERROR  # until the first reading
         self.value_source = MEASURED

@@ -7,6 +7,8 @@ the data decides about them, so that a refused write leaves no trace (TS 5.3.4.2
 Rules of this file, where the standard leaves a choice:
 - entries belong to the server: a remote write neither adds nor removes any (COMMAND_REJECTED); a
   write without filter that leaves entries out therefore keeps them;
+- entries without identifiers of their own (incentive tables) can only be replaced, each by the one
+  in its place;
 - a partly stated entry is merged, in a scaled number too (IG 3.3, TC_SPINE_RTS_005);
 - an absent write check means "not changeable";
 - an entry without identifiers and without SELECTORS addresses all entries (note *1 of Table 6);
@@ -194,6 +196,8 @@ def changes(function, data, stated, delete, partial):
     type_index = model.field_type(entries_field)
     work = {}
     entries = data.get(name, [])
+    if not _keys(type_index):
+        return _replacements(entries, stated.get(name, ()), delete or partial)
     if delete:
         _delete_elements(type_index, entries, name, delete, work)
     for item in stated.get(name, ()):
@@ -207,6 +211,14 @@ def changes(function, data, stated, delete, partial):
         if not _changeable(type_index, entries[index]):
             raise SpineError(COMMAND_REJECTED, "entry is not changeable")
     return [work[index] for index in sorted(work)]
+
+
+def _replacements(entries, items, is_restricted):
+    if is_restricted:
+        raise SpineError(RESTRICTED_FUNCTION_EXCHANGE_NOT_SUPPORTED, "entries have no identifier")
+    if len(items) > len(entries):
+        raise SpineError(COMMAND_REJECTED, "no such entry")
+    return [Change(index, items[index], items[index], {}) for index in range(len(items))]
 
 
 def _structure_changes(function, data, stated, delete):

@@ -11,8 +11,10 @@ to the session and go with the car.
 from micropython import const
 
 from spine import node_management
+from usecases.cevc import Cevc
 from usecases.evcc import Evcc
 from usecases.evcem import Evcem
+from usecases.evsoc import Evsoc
 from usecases.opev import Opev
 from usecases.oscev import NORMAL, Oscev
 from usecases.supervision import Supervision
@@ -39,13 +41,18 @@ class Ev:
         # EVCEM's parameters come before EVCC's: the order is that of the list on the wire.
         self.evcem = Evcem(entity, car, timestamp, now)
         self.evcc = Evcc(entity, car, now)
-        names = (Opev.name, Oscev.name)
+        names = (Opev.name, Oscev.name, "coordinatedEvCharging")
         partner = Supervision(entity, names, _CLIENT, settings.get(SET_STRICT, False))
         safe_ma = settings.get(SET_SAFE_MA, DEFAULT_SAFE_MA)
         changed = self._limit_changed
         self.opev = Opev(entity, car, partner, changed, safe_ma, now)
         self.oscev = Oscev(entity, car, partner, changed, lambda: settings.get(SET_MODE, NORMAL))
         self._use_cases = [self.evcc, self.evcem, self.opev, self.oscev, partner]
+        self.cevc = None
+        if car.told:  # the board can ask the car: these two need its answers
+            self.cevc = Cevc(entity, car, clock, changed)
+            self._use_cases += [Evsoc(entity, car, now), self.cevc]
+            self.cevc.tick(now)
         device.use_cases.extend(self._use_cases)
         node_management.announce_entity(device, entity, "added")
         for peer in device.peers:

@@ -2,7 +2,8 @@
 
 Serves the station's meter on Measurement and ElectricalConnection. Ids are fixed: 1 total power,
 2-4 power, 5 energy, 7-9 current, 10-12 voltage of phases a, b, c, 16 frequency. Only phases that
-are wired are published; energy is the lifetime import.
+are wired are published; energy is the lifetime import, with 6 the lifetime export beside it where
+power can flow back.
 """
 
 from micropython import const
@@ -19,6 +20,7 @@ _STEP_W = const(100)
 _TOTAL_POWER = const(1)
 _POWER = const(2)
 _ENERGY = const(5)
+_PRODUCED = const(6)
 _CURRENT = const(7)
 _VOLTAGE = const(10)
 _FREQUENCY = const(16)
@@ -75,6 +77,8 @@ class Mpc(UseCase):
         for i in range(len(phases)):
             yield _POWER + i, "power", "W", "acPower", phases[i]
         yield _ENERGY, "energy", "Wh", "acEnergyConsumed", None
+        if self._meter.produced_wh is not None:
+            yield _PRODUCED, "energy", "Wh", "acEnergyProduced", None
         for i in range(len(phases)):
             yield _CURRENT + i, "current", "A", "acCurrent", phases[i]
         for i in range(len(phases)):
@@ -99,6 +103,8 @@ class Mpc(UseCase):
             return scaled(meter.phase_power_w[number - _POWER])
         if number == _ENERGY:
             return scaled(meter.energy_wh)
+        if number == _PRODUCED:
+            return scaled(meter.produced_wh)
         if number < _VOLTAGE:
             return scaled(meter.current_ma[number - _CURRENT], -3)
         if number < _FREQUENCY:
