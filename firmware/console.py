@@ -141,6 +141,7 @@ class Console:
             "power_w": meter.power_w,
             "current_ma": meter.current_ma,
             "session_wh": control.session.energy_wh,
+            "summary": node.summary,
             "faults": control.fault_names(),
             "why": control.explain(),
             "lpc_state": lpc.state_name(),

@@ -90,6 +90,7 @@ class Node:
         self._ev_changed = False
         self._faults_changed = False
         self._told = None
+        self.summary = {}
         self.station = Station(
             self._description(),
             self.control.meter,
@@ -99,6 +100,7 @@ class Node:
             wall.timestamp,
             self._limit_changed,
             Car(self.control),
+            self._show_summary if board.HAS_DISPLAY else None,
         )
         self.device = self.station.device
         self._counter_limit = self.device.counter
@@ -231,6 +233,11 @@ class Node:
         ev = self.station.ev
         self._publish_current(sources.OPEV, now, ev and ev.opev)
         self._publish_current(sources.OSCEV, now, ev and ev.oscev)
+        planned_w = ev and ev.cevc and ev.cevc.allowed_w(now)
+        if planned_w is None:
+            self.arbiter.withdraw(sources.CEVC)
+        else:
+            self.arbiter.publish(sources.CEVC, now, watts=planned_w, reason="plan")
 
     def _publish_current(self, source, now, use_case):
         """Pass on what OPEV or OSCEV allows; None without a car."""
@@ -246,6 +253,11 @@ class Node:
                 fallback=use_case.fallback_ma,
                 reason=why,
             )
+
+    def _show_summary(self, summary):
+        """What the last session cost (EVCS): a display of its own is the board's business."""
+        self.summary = summary
+        self.log.event("summary", **summary)
 
     # --- timers -----------------------------------------------------------------------------
 

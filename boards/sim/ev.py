@@ -21,7 +21,8 @@ _WATT_MS_PER_WH = const(3_600_000)
 
 _OPTIONS = (
     "phases max_ma battery_wh lag_ms ramp_ma_s take_permille "
-    "give_ma asleep ignores_pilot diode_short wants_ventilation pilot_short"
+    "wanted_wh departure_s iso15118 give_ma "
+    "asleep ignores_pilot diode_short wants_ventilation pilot_short"
 )
 
 
@@ -42,6 +43,9 @@ class EV:
         self.lag_ms = 1_500  # from a change of the pilot to the first reaction, at most 5 000
         self.ramp_ma_s = 4_000
         self.take_permille = 970  # of the current that is offered
+        self.iso15118 = False  # it tells who it is, its charge, and what it wants
+        self.wanted_wh = 0  # 0: it is full when its battery is
+        self.departure_s = 0  # after plug-in; 0: it does not say
         self.give_ma = 0  # instead of charging: what it gives back on each phase, if it may
         self.asleep = False
         self.ignores_pilot = False  # draws what it can and never opens S2 by itself
