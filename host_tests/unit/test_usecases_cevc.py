@@ -97,7 +97,7 @@ def incentives(*slots, end=None):
             ),
         )
         rows.append(ordered(("timeInterval", ordered(*interval)), ("tier", [tier])))
-    table = ordered(("tariff", [{"tariffId": 1}]), ("incentiveSlot", rows))
+    table = ordered(("tariff", [{"tariffId": 0}]), ("incentiveSlot", rows))
     return json.dumps({"incentiveTableData": [{"incentiveTable": [table]}]})
 
 
@@ -259,7 +259,7 @@ def test_x_cevc_prices_move_the_charge_to_the_cheap_hours():
             {
                 "incentiveTableDescription": [
                     ordered(
-                        ("tariffDescription", [{"tariffId": 1}]),
+                        ("tariffDescription", [{"tariffId": 0}]),
                         (
                             "tier",
                             [
@@ -295,7 +295,7 @@ def test_x_cevc_prices_move_the_charge_to_the_cheap_hours():
 def test_x_cevc_an_incomplete_table_is_refused():
     world = demanding()
     send = world.manager.send
-    table = incentives((0, 3_000), end=172_800).replace('"tariffId": 1', '"tariffId": 2')
+    table = incentives((0, 3_000), end=172_800).replace('"tariffId": 0', '"tariffId": 2')
     assert send("write", CLIENT, INCENTIVES, table)[0].error == 7
     table = json.dumps({"incentiveTableData": [{"incentiveTable": [[{"tariff": []}]]}]})
     assert send("write", CLIENT, INCENTIVES, table)[0].error in (1, 7)

@@ -73,6 +73,11 @@ class Cevc(UseCase):
         if was_unknown != (self.name is None):
             self.announcement_changed()
 
+    def related(self, kind, peer, client_entity, feature, now):
+        """A new subscriber is told the constraints of prices: one known manager never asks."""
+        if kind == "subscription":
+            self.incentives.subscribed(feature)
+
     def allowed_w(self, now):
         """The power that the plan gives now, or None: no plan, or it is over."""
         if not self._curve:
@@ -179,6 +184,8 @@ def _written(number, slots, member):
         row = {"timeSeriesSlotId": i, "timePeriod": {"startTime": duration(start)}}
         if i + 1 == len(slots) and end is not None:
             row["timePeriod"]["endTime"] = duration(end)
+        if end is not None:
+            row["duration"] = duration(end - start)
         row[member] = scaled(power_w)
         rows.append(row)
     result["timeSeriesSlot"] = rows

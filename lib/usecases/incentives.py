@@ -10,13 +10,14 @@ from micropython import const
 from spine.errors import COMMAND_REJECTED, SpineError
 from spine.values import duration, parse_duration, scaled, unscale
 
-_TARIFF = const(1)
+_TARIFF = const(0)  # one known broker writes tariff 0, tier 0, whatever is described
 _MAX_SLOTS = const(30)
 _MAX_TIERS = const(3)
 _SCALE = const(-4)
 
 _DESCRIPTION = "incentiveTableDescriptionData"
 _DATA = "incentiveTableData"
+_CONSTRAINTS = "incentiveTableConstraintsData"
 
 
 class Incentives:
@@ -29,10 +30,15 @@ class Incentives:
         self._on_change = on_change
         self._is_wanted = False
         self._tiers = None  # natural tiers of the description as the broker wrote them
-        self._ids = (1, 1, 1)  # tierId, boundaryId and incentiveId of the lowest tier
+        self._ids = (0, 0, 0)  # tierId, boundaryId and incentiveId of the lowest tier
         feature.serve(_DESCRIPTION, self._description, self._write_description)
-        feature.serve("incentiveTableConstraintsData", self._constraints)
+        feature.serve(_CONSTRAINTS, self._constraints)
         feature.serve(_DATA, self._data, self._write_data)
+
+    def subscribed(self, feature):
+        """A feature has a new subscriber."""
+        if feature is self._feature:
+            feature.changed(_CONSTRAINTS)
 
     def ask(self, is_wanted):
         """Say that new prices are needed, or that none are."""
@@ -86,7 +92,7 @@ class Incentives:
     def _write_description(self, change):
         tiers = change.new.get("tier", ())
         if change.new.get("tariffDescription", {}).get("tariffId") != _TARIFF:
-            raise SpineError(COMMAND_REJECTED, "there is one tariff, 1")
+            raise SpineError(COMMAND_REJECTED, "there is one tariff, 0")
         if not 1 <= len(tiers) <= _MAX_TIERS:
             raise SpineError(COMMAND_REJECTED, "1 to %d tiers" % _MAX_TIERS)
 
@@ -98,7 +104,7 @@ class Incentives:
     def _write_data(self, change):
         slots = change.new.get("incentiveSlot", ())
         if change.new.get("tariff", {}).get("tariffId") != _TARIFF:
-            raise SpineError(COMMAND_REJECTED, "there is one tariff, 1")
+            raise SpineError(COMMAND_REJECTED, "there is one tariff, 0")
         if not 1 <= len(slots) <= _MAX_SLOTS:
             raise SpineError(COMMAND_REJECTED, "1 to %d slots" % _MAX_SLOTS)
         try:
@@ -120,12 +126,12 @@ class Incentives:
 def _template():
     """What a broker is expected to fill: the price of energy."""
     return {
-        "tierDescription": {"tierId": 1, "tierType": "dynamicCost"},
+        "tierDescription": {"tierId": 0, "tierType": "dynamicCost"},
         "boundaryDescription": [
-            {"boundaryId": 1, "boundaryType": "powerBoundary", "boundaryUnit": "W"}
+            {"boundaryId": 0, "boundaryType": "powerBoundary", "boundaryUnit": "W"}
         ],
         "incentiveDescription": [
-            {"incentiveId": 1, "incentiveType": "absoluteCost", "currency": "EUR"}
+            {"incentiveId": 0, "incentiveType": "absoluteCost", "currency": "EUR"}
         ],
     }
 
@@ -133,7 +139,7 @@ def _template():
 def _read(slots):
     """((start, end, price) of each slot, ids of the lowest tier)."""
     rows = []
-    ids = (1, 1, 1)
+    ids = (0, 0, 0)
     for slot in slots:
         interval = slot["timeInterval"]
         start = parse_duration(interval["startTime"]["relative"])
@@ -143,10 +149,10 @@ def _read(slots):
             boundary = tier.get("boundary", [{}])[0]
             lower_w = unscale(boundary.get("lowerBoundaryValue", scaled(0)))
             if lowest is None or lower_w < lowest[0]:
-                lowest = (lower_w, tier, boundary.get("boundaryId", 1))
+                lowest = (lower_w, tier, boundary.get("boundaryId", 0))
         incentive = lowest[1]["incentive"][0]
         rows.append((start, end and parse_duration(end), unscale(incentive["value"], _SCALE)))
-        ids = (lowest[1]["tier"]["tierId"], lowest[2], incentive.get("incentiveId", 1))
+        ids = (lowest[1]["tier"]["tierId"], lowest[2], incentive.get("incentiveId", 0))
     prices = []
     for i in range(len(rows)):
         start, end, price = rows[i]

@@ -31,6 +31,7 @@ DEFAULT_FAILSAFE_DURATION_S = const(7_200)
 
 _LIMITS = "loadControlLimitListData"
 _KEY_VALUES = "deviceConfigurationKeyValueListData"
+_CHARACTERISTICS = "electricalConnectionCharacteristicListData"
 
 _SET_DURATION = "failsafe_duration_s"  # in the settings store
 
@@ -82,8 +83,8 @@ class Lpc(UseCase):
             "deviceConfigurationKeyValueDescriptionListData", self._key_descriptions
         )
         self._configuration.serve(_KEY_VALUES, self._key_values, self._write_key)
-        electrical = entity.feature("ElectricalConnection", SERVER)
-        electrical.serve("electricalConnectionCharacteristicListData", self._characteristics)
+        self._electrical = entity.feature("ElectricalConnection", SERVER)
+        self._electrical.serve(_CHARACTERISTICS, self._characteristics)
 
     # --- state ------------------------------------------------------------------------------
 
@@ -109,6 +110,11 @@ class Lpc(UseCase):
                 return
         self._settings.put(self.set_enabled, True)
         self.limit.enable(now)
+
+    def related(self, kind, peer, client_entity, feature, now):
+        """A new subscriber is told the nominal maximum: one known guard never asks."""
+        if kind == "subscription" and feature is self._electrical:
+            feature.changed(_CHARACTERISTICS)
 
     def tick(self, now):
         self.limit.tick(now)
