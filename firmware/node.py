@@ -19,10 +19,10 @@ from asyncio import core
 
 from micropython import const
 
-from evse import arbiter as sources
 from evse.arbiter import Arbiter
 from evse.car import Car
 from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
+from firmware import limits
 from firmware.identity import load_or_make
 from firmware.ship_link import Link
 from firmware.storage import Settings
@@ -42,10 +42,6 @@ MAX_HANDSHAKES = const(2)  # TLS handshakes at once: each takes 25 KB of system 
 MAX_MESSAGE = const(16_384)
 
 _CATEGORY = const(3)  # e-mobility (SRIP)
-
-# Limits of a protocol hold only while its task lives: without news for this long the source is
-# stale and the arbiter takes the fallback.
-_LIMIT_EXPIRY_MS = const(10_000)
 
 _COUNTER_STEP = const(1_000)  # msgCounter is stored ahead in steps, to spare the flash
 
@@ -214,45 +210,7 @@ class Node:
         self.control.step(self.clock.now_ms())
 
     def _publish_limits(self, now):
-        lpc = self.station.lpc
-        cap = lpc.cap_w()
-        if cap is None:
-            self.arbiter.withdraw(sources.LPC)
-        else:
-            failsafe = min(cap, lpc.limit.failsafe_w)
-            self.arbiter.publish(
-                sources.LPC,
-                now,
-                watts=cap,
-                expires_ms=_LIMIT_EXPIRY_MS,
-                fallback=failsafe,
-                reason=lpc.state_name(),
-            )
-        if self.station.lpp:
-            self.board.limit_feed_in(self.station.lpp.cap_w())
-        ev = self.station.ev
-        self._publish_current(sources.OPEV, now, ev and ev.opev)
-        self._publish_current(sources.OSCEV, now, ev and ev.oscev)
-        planned_w = ev and ev.cevc and ev.cevc.allowed_w(now)
-        if planned_w is None:
-            self.arbiter.withdraw(sources.CEVC)
-        else:
-            self.arbiter.publish(sources.CEVC, now, watts=planned_w, reason="plan")
-
-    def _publish_current(self, source, now, use_case):
-        """Pass on what OPEV or OSCEV allows; None without a car."""
-        milliamps, why = use_case.allowed(now) if use_case else (None, "")
-        if milliamps is None:
-            self.arbiter.withdraw(source)
-        else:
-            self.arbiter.publish(
-                source,
-                now,
-                milliamps=milliamps,
-                expires_ms=_LIMIT_EXPIRY_MS,
-                fallback=use_case.fallback_ma,
-                reason=why,
-            )
+        limits.publish(self.station, self.arbiter, self.board, now)
 
     def _show_summary(self, summary):
         """What the last session cost (EVCS): a display of its own is the board's business."""

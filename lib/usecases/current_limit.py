@@ -44,7 +44,7 @@ class CurrentLimit(UseCase):
         """The manager is alive (Supervision)."""
 
     def supervised(self, now):
-        """The manager's state changed (Supervision)."""
+        """The manager is back, or its state changed (Supervision)."""
         self._on_change()
 
     def guard_bound(self, peer, now):

@@ -44,7 +44,6 @@ class Opev(CurrentLimit):
         """The manager is alive: from now on it has to stay so."""
         if self._state != _ARMED:
             self._arm(now)
-            self._on_change()
 
     def _arm(self, now):
         self._state = _ARMED

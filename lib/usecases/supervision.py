@@ -51,12 +51,15 @@ class Supervision(Guard):
     def _beat(self, peer, datagram, now):
         if not self._counts(peer, datagram):
             return
+        is_back = not self.is_alive(now)
         self.beat_ms = now
         self.who = peer.address or ""
         if not self._is_strict:
             self._patience_ms = 1000 + 2000 * self._announced_s(peer, datagram)
         for listener in self.listeners:
             listener.heartbeat(now)
+            if is_back:
+                listener.supervised(now)
 
     def _announced_s(self, peer, datagram):
         """The heartbeat's own time-out; nonsense is read as the 4 s of the use case."""
