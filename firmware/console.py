@@ -31,12 +31,16 @@ _COMMANDS = (
     ("peers", "", "trusted peers, connections, and nodes seen in the network"),
     ("trust", "SKI", "trust a peer: it may connect and limit the charger"),
     ("untrust", "SKI", "forget a peer and part from it"),
+    ("set", "NAME VALUE", "opev_safe_ma, opev_strict, charge_mode (0 normal, 1 surplus, 2 fast)"),
     ("ev", "[plug|unplug|set OPTION VALUE] [NAME=VALUE ...]", "the simulated car"),
     ("log", "", "what happened lately"),
     ("restart", "", "start the firmware again"),
     ("factory-reset", "yes", "forget peers and settings, keep the identity"),
     ("shutdown", "", "say goodbye and end"),
 )
+
+
+_SETTINGS = ("opev_safe_ma", "opev_strict", "charge_mode")
 
 
 class CommandError(Exception):
@@ -204,6 +208,12 @@ class Console:
         if not node.untrust_peer(ski):
             raise CommandError("this SKI is not trusted; see peers")
         return {"ski": ski, "text": "forgotten: %s" % group(ski)}
+
+    def do_set(self, arguments):
+        if len(arguments) != 2 or arguments[0] not in _SETTINGS or not arguments[1].isdigit():
+            raise CommandError("set NAME VALUE; names are " + ", ".join(_SETTINGS))
+        self._node.settings.put(arguments[0], int(arguments[1]))
+        return {arguments[0]: int(arguments[1])}
 
     def do_ev(self, arguments):
         node = self._node

@@ -20,8 +20,8 @@ _STATE_COLOURS = {
 }
 
 
-def draw(samples: list[Sample], steps: list[Step], title: str, folder: Path) -> list[Path]:
-    """Write demo.png and demo.svg into `folder`; return their paths."""
+def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curves) -> list[Path]:
+    """Write `base`.png and `base`.svg; return their paths. `curves` are scenario.Curve."""
     figure, (power, current, legend) = plt.subplots(
         3, figsize=(11, 8), height_ratios=(3, 1.3, 1.1), layout="constrained"
     )
@@ -54,18 +54,21 @@ def draw(samples: list[Sample], steps: list[Step], title: str, folder: Path) -> 
         linewidth=2,
         label="allowed current per phase (control pilot)",
     )
+    for curve in curves:
+        power.plot(*zip(*curve.points), color=curve.colour, linewidth=1.6, label=curve.label)
     _mark_steps(power, steps)
     power.set_title(title, loc="left", fontsize=12, pad=14)
     power.set_ylabel("kW")
-    power.set_ylim(0, 15.5)
+    highest = max([10.5] + [kw for curve in curves for _, kw in curve.points])
+    power.set_ylim(0, highest * 1.48)
     current.set_ylabel("A")
     current.set_ylim(0, 20)
     current.set_xlabel("time on the charger's clock, s")
     power.legend(loc="lower right", fontsize=9, framealpha=1)
     current.legend(loc="lower right", fontsize=9, framealpha=1)
     _list_steps(legend, steps)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "demo.png", folder / "demo.svg"]
+    base.parent.mkdir(parents=True, exist_ok=True)
+    paths = [base.with_name(base.name + suffix) for suffix in (".png", ".svg")]
     for path in paths:
         figure.savefig(path, dpi=130)
     plt.close(figure)
@@ -101,7 +104,14 @@ def _shade_states(axes, samples: list[Sample], is_named: bool) -> None:
         axes.axvspan(start.at_s, end, color=_STATE_COLOURS[start.lpc_state], linewidth=0)
         if is_named and end - start.at_s > span * 0.05:
             middle = (start.at_s + end) / 2
-            axes.text(middle, 12.3, start.lpc_state, ha="center", fontsize=9, color="#555555")
+            axes.text(
+                middle,
+                axes.get_ylim()[1] * 0.79,
+                start.lpc_state,
+                ha="center",
+                fontsize=9,
+                color="#555555",
+            )
         start = sample
 
 
@@ -116,4 +126,5 @@ def _mark_steps(axes, steps: list[Step]) -> None:
         axes.axvline(step.at_s, ymax=0.83, color="#999999", linewidth=0.6, linestyle=":")
         level = level + 1 if step.at_s - last < (right - left) * 0.02 else 0
         last = step.at_s if level == 0 else last
-        axes.text(step.at_s, 13.2 + 0.6 * level, str(number), ha="center", fontsize=8.5)
+        high = axes.get_ylim()[1] * (0.85 + 0.04 * level)
+        axes.text(step.at_s, high, str(number), ha="center", fontsize=8.5)
