@@ -158,8 +158,7 @@ def test_a_plan_fills_the_cheapest_slots_first():
     made = plan.make([(0, None, 11_000)], prices, 15_000, 14_400, 11_000)
     assert made == [
         (0, 3600, 0),
-        (3600, 7200, 11_000),
-        (7200, 8510, 11_000),
+        (3600, 8510, 11_000),
         (8510, 14_400, 0),
     ]
 

@@ -66,4 +66,15 @@ def make(curve, prices, wanted_wh, departure_s, car_w):
         else:
             result.append((start, end, power if left > 0 else 0))
         left -= min(left, room)
-    return [slot for slot in sorted(result) if slot[1] > slot[0]]
+    return _joined([slot for slot in sorted(result) if slot[1] > slot[0]])
+
+
+def _joined(slots):
+    """Neighbours of the same power become one."""
+    result = slots[:1]
+    for slot in slots[1:]:
+        if slot[2] == result[-1][2]:
+            result[-1] = (result[-1][0], slot[1], slot[2])
+        else:
+            result.append(slot)
+    return result

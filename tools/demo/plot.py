@@ -1,5 +1,6 @@
 """The picture that the demo leaves: limit, allowed current and measured power over time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +26,9 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
     figure, (power, current, legend) = plt.subplots(
         3, figsize=(11, 8), height_ratios=(3, 1.3, 1.1), layout="constrained"
     )
+    unit_s, unit = (3600, "h") if samples[-1].at_s > 7200 else (1, "s")
+    samples = [replace(sample, at_s=sample.at_s / unit_s) for sample in samples]
+    steps = [replace(step, at_s=step.at_s and step.at_s / unit_s) for step in steps]
     times = [sample.at_s for sample in samples]
     for axes in (power, current):
         _shade_states(axes, samples, is_named=axes is power)
@@ -38,14 +42,16 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
         linewidth=2,
         label="measured charging power",
     )
-    power.step(
-        times,
-        [None if s.cap_w is None else s.cap_w / 1000 for s in samples],
-        where="post",
-        color="#c1121f",
-        linewidth=2,
-        label="limit in force (LPC, or its failsafe value)",
-    )
+    caps = [None if s.cap_w is None else s.cap_w / 1000 for s in samples]
+    if any(cap is not None for cap in caps[len(caps) // 20 :]):
+        power.step(
+            times,
+            caps,
+            where="post",
+            color="#c1121f",
+            linewidth=2,
+            label="limit in force (LPC, or its failsafe value)",
+        )
     current.step(
         times,
         [s.offered_a for s in samples],
@@ -55,7 +61,10 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
         label="allowed current per phase (control pilot)",
     )
     for curve in curves:
-        power.plot(*zip(*curve.points), color=curve.colour, linewidth=1.6, label=curve.label)
+        points = [(at / unit_s, kw) for at, kw in curve.points]
+        power.plot(
+            *zip(*points, strict=True), color=curve.colour, linewidth=1.6, label=curve.label
+        )
     _mark_steps(power, steps)
     power.set_title(title, loc="left", fontsize=12, pad=14)
     power.set_ylabel("kW")
@@ -63,8 +72,8 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
     power.set_ylim(0, highest * 1.48)
     current.set_ylabel("A")
     current.set_ylim(0, 20)
-    current.set_xlabel("time on the charger's clock, s")
-    power.legend(loc="lower right", fontsize=9, framealpha=1)
+    current.set_xlabel("time on the charger's clock, " + unit)
+    power.legend(loc="lower center" if curves else "lower right", fontsize=9, framealpha=1)
     current.legend(loc="lower right", fontsize=9, framealpha=1)
     _list_steps(legend, steps)
     base.parent.mkdir(parents=True, exist_ok=True)

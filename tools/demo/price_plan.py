@@ -55,7 +55,8 @@ class PricePlan(Scenario):
 
     async def plan(self):
         """The charger tells its plan"""
-        await self.until(lambda: len(self.manager.values()["cevc"]["plan"]) > 1, 60)
+        # The first hours are dear: a plan that knows the prices begins with a pause.
+        await self.until(lambda: self.manager.values()["cevc"]["plan"][0][1] == 0, 600)
         slots = self.manager.values()["cevc"]["plan"]
         return ", ".join(
             f"{start / HOUR_S:.1f} h: {watts / 1000:.1f} kW" for start, watts in slots
