@@ -66,9 +66,10 @@ class Console:
                 return  # stdin is closed: the node goes on without a console
             if octet not in (b"\r", b"\n"):
                 if len(line) < _MAX_LINE:
-                    line.extend(octet)
+                    # Commands are ASCII; noise on the line is neither decoded nor sent back.
+                    line.extend(octet if b" " <= octet <= b"~" else b"?")
             elif line:
-                self.answer(str(line, "utf-8", "replace"))
+                self.answer(str(line, "ascii"))
                 line = bytearray()
 
     def answer(self, line):

@@ -28,9 +28,11 @@ class Identity:
 
 
 async def load_or_make(storage, common_name, organisation):
-    """The stored identity, or a new one at the first start."""
+    """The stored identity, or a new one at the first start. Raises OSError if it is damaged."""
     data = storage.load(_NAME)
     if data is None:
+        if storage.has(_NAME):
+            raise OSError("identity is damaged")
         data = await _make(common_name, organisation)
         storage.save(_NAME, data)
     end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")

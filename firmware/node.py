@@ -336,7 +336,7 @@ class Node:
         self.log.event("connected", ski=link.ski)
         for other in self.links:
             if other is not link and other.ski == link.ski and other.is_open():
-                other.end()
+                other.retire()
 
     def link_closed(self, link):
         """A connection is gone."""

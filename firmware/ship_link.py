@@ -214,6 +214,13 @@ class Link:
             self._pump(now)
         self.flush()
 
+    def retire(self):
+        """The same peer has a newer connection: its bindings are free for that one at once."""
+        if self.peer:
+            self.peer.stop()
+            self.peer = None
+        self.end()
+
     def give_way(self):
         """End at once: say what can be said without waiting, then close the socket."""
         self.end()

@@ -35,6 +35,10 @@ class Storage:
                 self._log.error("%s is damaged" % path)
         return None
 
+    def has(self, name):
+        """Whether there is a generation of `name`, readable or not."""
+        return _exists(self._path(name)) or _exists(self._path(name) + ".bak")
+
     def save(self, name, data):
         """Replace `name` by `data` (bytes)."""
         path = self._path(name)

@@ -96,14 +96,14 @@ async def session(charger: Simulator, folder: Path, managers: int) -> int:
 
 
 async def _settled(charger: Simulator) -> int:
-    """Heap in use when the last connection is really gone."""
-    for _ in range(40):
-        status = await asyncio.to_thread(charger.command, "peers")
-        if not status["connections"]:
+    """Heap in use when nothing is going on any more: the same five times in a row."""
+    seen = []
+    for _ in range(200):
+        seen = [*seen[-4:], await _heap(charger)]
+        if len(seen) == 5 and len(set(seen)) == 1:
             break
         await asyncio.sleep(0.05)
-    await asyncio.sleep(0.5)
-    return await _heap(charger)
+    return seen[-1]
 
 
 async def _heap(charger: Simulator) -> int:

@@ -8,7 +8,7 @@ import contextlib
 import io
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from boards.sim.board import create
@@ -20,7 +20,7 @@ from evse.metering import ERROR, NORMAL
 from evse.pilot import PilotInput, classify, current_ma, duty_for
 
 LINE_MV = (12_000, 9_000, 6_000, 3_000, 0, -12_000)
-C_MV = range(4_201, 7_800)  # everything that may be called C, hysteresis included
+C_MV = range(4_200, 7_800)  # everything that may be called C, hysteresis included
 
 
 class WatchedBoard(Board):
@@ -221,6 +221,7 @@ charges = []  # whether the lives reach the interesting part at all
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lives)
+@example([(("line", 6_000), 60, 20)] * 4 + [(("line", 4_200), 700, 20)])
 def test_no_life_closes_the_contactor_without_every_condition(life):
     board = WatchedBoard()
     arbiter = Arbiter()

@@ -375,9 +375,10 @@ class Peer:
         self.control("messageProtocolHandshake", {"handshakeType": "select", **_PROTOCOL})
 
     def do_data(self) -> None:
-        """PIN phase: data exchange begins."""
+        """PIN phase; at its end both sides are in data exchange."""
         self.control("connectionPinState", {"pinState": "none"})
         assert self.expect("connectionPinState")[1]["pinState"] == "none"
+        self.expect("accessMethodsRequest")  # the node's first message of data exchange
 
     # --- SPINE
 

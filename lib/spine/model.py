@@ -227,6 +227,9 @@ class Decoder:
                 tree = () if tree is None or tree == {} else (tree,)
             items = [self._simple(kind, item) for item in tree]
             return [item for item in items if item is not None]
+        if not isinstance(tree, (list, dict)) and tree is not None:
+            self.unusable += 1
+            return []
         index = kind - _FIRST_COMPLEX
         # An instance without content ([[]]) is no entry (jeebus rule, 5.3.1).
         return [self.decode(index, item) for item in _instances(tree) if item]
@@ -355,6 +358,7 @@ def encode_list(out, function, entries):
     """The same for a list function and any iterable of entries. No entry is written as `[]`."""
     _open_function(out, function)
     field = list_field(function)
+    entry_type = field_type(field)
     first = True
     for entry in entries:
         if first:
@@ -365,7 +369,10 @@ def encode_list(out, function, entries):
             first = False
         else:
             out.extend(b",")
-        encode(out, field_type(field), entry)
+        if entry_type < 0:  # specificationVersionListData alone has plain values
+            out.extend(json.dumps(entry).encode())
+        else:
+            encode(out, entry_type, entry)
     out.extend(b"[]}" if first else b"]}]}")
 
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from tools.demo.recorder import Recorder
 from tools.demo.timeline import StepMissed, Timeline
 from tools.energy_manager.discovery import discover
+from tools.energy_manager.lpc import NotUsable
 from tools.energy_manager.manager import EnergyManager
+from tools.energy_manager.ship_messages import ShipError
+from tools.energy_manager.spine import SpineError
 from tools.simulate import Simulator
 
 
@@ -56,6 +59,8 @@ class Scenario:
                 detail = await step()
             except TimeoutError:
                 raise StepMissed(f"not observed in time; last seen: {self._last()}") from None
+            except (ShipError, SpineError, NotUsable) as error:
+                raise StepMissed(f"the energy manager: {error}") from None
             self.timeline.met(detail or "")
 
     def _last(self) -> str:

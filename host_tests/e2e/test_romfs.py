@@ -1,0 +1,20 @@
+"""The firmware from its ROMFS image, bundled, on the 32-bit build with a small heap."""
+
+from host_tests.e2e.world import Manager, wait_status
+from tools.simulate import Simulator
+
+
+def test_a_whole_session_in_a_small_heap(tmp_path):
+    with Manager(tmp_path / "manager", speed=10) as manager:
+        options = {"bits": "32", "code": "romfs", "heap": "128K", "speed": 10, "no_mdns": True}
+        with Simulator(port=0, state=str(tmp_path / "charger"), **options) as charger:
+            charger.command(f"trust {manager.identity.ski}")
+            manager.connect_to(charger)
+            manager.wait_usable("lpc", "mpc", "evsecc")
+            charger.command("ev plug")
+            assert manager.set_limit(4_200, 600).ok
+            wait_status(charger, 10, power_w=lambda w: 2_000 < w <= 4_284)
+            assert manager.release().ok
+            manager.close()
+            wait_status(charger, connections=0)
+            assert not any("emory" in line for line in charger.command("log")["lines"])
