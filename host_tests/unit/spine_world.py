@@ -118,6 +118,7 @@ class FakeCar:
         self.meter = meter
         self.phases = meter.phases
         self.nominal_mv = 230_000
+        self.has_meter = True
         self.told = None
         self.limit_ma = 16_000
         self.in_use = meter.phases

@@ -268,6 +268,15 @@ def test_x_evcem_currents_come_every_ten_seconds_and_after_each_limit_within_two
     assert told_within(1.1) == 1
 
 
+def test_x_evcem_is_not_announced_without_a_meter_but_limits_keep_their_currents():
+    world = EvWorld(plugged=False)
+    world.car.has_meter = False
+    world.plug()
+    assert ("EV", "measurementOfElectricityDuringEvCharging") not in announced(world)
+    described = world.manager.read(MEASUREMENT, "measurementDescriptionListData")
+    assert len(described.entries("measurementDescriptionData")) == 7
+
+
 def test_x_evcem_a_car_that_uses_one_phase_is_reported_as_such():
     world = EvWorld()
     world.car.in_use = 1

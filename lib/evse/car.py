@@ -42,6 +42,7 @@ class Car:
         self.phases = board.PHASES
         self.nominal_mv = board.NOMINAL_VOLTAGE_MV
         self.meter = control.meter
+        self.has_meter = board.HAS_METER
         self.told = board.told()
         self._offered_ms = None  # since when it could charge and does not
 

@@ -36,6 +36,8 @@ class Evcem(UseCase):
 
     def __init__(self, entity, car, timestamp, now):
         super().__init__(entity)
+        if not car.has_meter:
+            self.name = None  # the lists stay: limits are tied to the currents they describe
         self._car = car
         self._timestamp = timestamp
         self._next = now + _PERIOD_MS
