@@ -30,6 +30,7 @@ from usecases.power_limit import (
     UNLIMITED_CONTROLLED,
 )
 
+HEARTBEATS = "deviceDiagnosisHeartbeatData"
 PARTIAL = '{"filter":[[{"cmdControl":[{"partial":[]}]}]]},'
 
 
@@ -236,7 +237,7 @@ def csheartbeat_001(direction):
     for _ in range(300):
         bench.world.pass_time(1)
         for answer in manager.take():
-            if answer.function == "deviceDiagnosisHeartbeatData":
+            if answer.classifier == "notify" and answer.function == HEARTBEATS:
                 times.append(bench.world.now)
                 counters.append(flat(answer.data)["heartbeatCounter"])
     assert len(times) >= 5

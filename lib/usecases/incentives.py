@@ -1,7 +1,8 @@
 """The incentive table of CEVC (scenario 3): one tariff whose slots and tiers the broker writes.
 
 The broker first writes the description (which tiers there are and what their incentives mean),
-then the data. Both are replaced as a whole. What counts for us is the incentive of the lowest
+then the data. Tariffs have no identifier of their own, so each write replaces the list: what it
+was is removed, what it becomes is added. What counts for us is the incentive of the lowest
 tier: the price of the first watt.
 """
 
@@ -31,9 +32,9 @@ class Incentives:
         self._is_wanted = False
         self._tiers = None  # natural tiers of the description as the broker wrote them
         self._ids = (0, 0, 0)  # tierId, boundaryId and incentiveId of the lowest tier
-        feature.serve(_DESCRIPTION, self._description, self._write_description)
+        feature.serve(_DESCRIPTION, self._description, self._write_description, True)
         feature.serve(_CONSTRAINTS, self._constraints)
-        feature.serve(_DATA, self._data, self._write_data)
+        feature.serve(_DATA, self._data, self._write_data, True)
 
     def subscribed(self, feature):
         """A feature has a new subscriber."""
@@ -90,6 +91,8 @@ class Incentives:
         }
 
     def _write_description(self, change):
+        if change.new is None:
+            return self._forget_description
         tiers = change.new.get("tier", ())
         if change.new.get("tariffDescription", {}).get("tariffId") != _TARIFF:
             raise SpineError(COMMAND_REJECTED, "there is one tariff, 0")
@@ -101,7 +104,12 @@ class Incentives:
 
         return commit
 
+    def _forget_description(self):
+        self._tiers = None
+
     def _write_data(self, change):
+        if change.new is None:
+            return self._forget_data
         slots = change.new.get("incentiveSlot", ())
         if change.new.get("tariff", {}).get("tariffId") != _TARIFF:
             raise SpineError(COMMAND_REJECTED, "there is one tariff, 0")
@@ -121,6 +129,10 @@ class Incentives:
             self._on_change()
 
         return commit
+
+    def _forget_data(self):
+        self.prices = []
+        self._on_change()
 
 
 def _template():
