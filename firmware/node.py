@@ -372,6 +372,8 @@ class Node:
     def untrust_peer(self, ski):
         """Forget a key and part from its owner. Returns whether it was trusted."""
         known = self.trust.remove(ski)
+        if known and not self.trust.peers:
+            self.station.release()
         self.save_trust()
         for link in list(self.links):
             if link.ski == ski:

@@ -142,7 +142,13 @@ class World:
     """The station with one connected manager, unless `connect` is False."""
 
     def __init__(
-        self, settings=None, connect=True, phases=3, description=Description, on_summary=None
+        self,
+        settings=None,
+        connect=True,
+        phases=3,
+        description=Description,
+        on_summary=None,
+        has_meter=True,
     ):
         self.now = 1_000_000
         self.fault = ""
@@ -151,6 +157,7 @@ class World:
         self.settings = Settings() if settings is None else settings
         self.meter = FakeMeter(phases)
         self.car = FakeCar(self.meter)
+        self.car.has_meter = has_meter
         self.station = Station(
             description,
             self.meter,
@@ -189,7 +196,9 @@ class Manager:
         self.address = address
         self.version = "1.3.0"  # in the header of whatever is sent
         self.counter = 100
-        self.peer = Peer(world.device, "ski", lambda peer, text: world.logged.append(text))
+        self.peer = Peer(
+            world.device, "ski of " + address, lambda peer, text: world.logged.append(text)
+        )
         self.peer.start(world.now)
         self.beats = 0
         self.asked = []  # the station's reads and calls, as `Answer`s

@@ -153,7 +153,8 @@ def test_x_opev_both_actor_names_are_accepted():
         world = EvWorld(use_cases=roles((OPEV, actor)))
         assert world.allowed()[0] == 6_000
         world.beat()
-        assert "waiting" not in world.allowed()[1]
+        world.pass_time(15)
+        assert world.allowed()[1] == "safe current, no heartbeat from d:_i:12345_HEMS-1"
 
 
 def test_x_opev_a_session_starts_at_the_safe_current_while_the_manager_is_waited_for():
@@ -163,6 +164,14 @@ def test_x_opev_a_session_starts_at_the_safe_current_while_the_manager_is_waited
     assert world.allowed()[0] == 6_000
     world.pass_time(1)
     assert world.allowed() == (None, "")
+
+
+def test_x_opev_a_heartbeat_alone_does_not_end_the_wait_for_the_first_limit():
+    world = EvWorld()
+    world.keep_alive(14)
+    assert world.allowed() == (6_000, "safe current, waiting for the energy manager")
+    world.keep_alive(2)
+    assert world.allowed() == FREE
 
 
 def test_x_opev_a_written_limit_ends_the_wait():

@@ -33,7 +33,7 @@ class Meter:
         self.voltage_mv = [0] * phases
         self.energy_wh = 0
         self.produced_wh = None  # lifetime export; None: nothing can flow back
-        self.frequency_mhz = 0
+        self.frequency_mhz = None  # not measured
         self.state = ERROR  # until the first reading
         self.value_source = MEASURED
         self.updated_ms = None  # time of the last good reading

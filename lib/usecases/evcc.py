@@ -16,9 +16,7 @@ _ASYMMETRIC_KEY = const(2)
 _POWER_RANGE_ID = const(8)
 _ELECTRICAL_CONNECTION_ID = const(1)
 _MIN_MA = const(6_000)
-_MIN_V15118_MA = const(
-    100
-)  # what an ISO 15118-2 car is given for a pause: 0 would end the session
+_PAUSE_15118_MA = const(100)  # for an ISO 15118-2 car, whose session 0 would end
 
 _STATE = "deviceDiagnosisStateData"
 _KEY_VALUES = "deviceConfigurationKeyValueListData"
@@ -149,7 +147,7 @@ class Evcc(UseCase):
         """Ranges, and beside them the value that means "pause" (current) or "idle" (power)."""
         max_ma, in_use = self._range()
         is_15118 = self._keys()[0] != "iec61851"
-        pause = amperes(_MIN_V15118_MA if is_15118 else 0)
+        pause = amperes(_PAUSE_15118_MA if is_15118 else 0)
         for i in range(self._car.phases):
             yield _set(1 + i, pause, amperes(_MIN_MA), amperes(max_ma))
         line_v = self._car.nominal_mv // 1000 * in_use

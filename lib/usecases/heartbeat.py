@@ -4,8 +4,10 @@
 subscribes to its heartbeat and tells its listeners of each beat it receives.
 
 Whose heartbeat counts ("KEO rule"): with several candidates on a partner it is the entity that
-bound our LoadControl feature (TC_SPINE_RTS_003); a single candidate is subscribed at once. The
-announced timeout is informative: LPC and LPP fix theirs at 120 s.
+bound our LoadControl feature (TC_SPINE_RTS_003); a single candidate is subscribed at once. When
+that partner is gone nobody else's heartbeat stands in for it, until somebody else binds: what it
+limited must not be kept alive by a partner that does not know of it. The announced timeout is
+informative: LPC and LPP fix theirs at 120 s.
 """
 
 from micropython import const
@@ -74,6 +76,7 @@ class Guard(UseCase):
         self._actors = actors
         self._sources = []  # (peer, remote entity, remote feature) subscribed to
         self._bound = None  # (peer, client entity) of the LoadControl binding
+        self._owner = None  # name of who bound last, connected or not
         self._client = entity.feature(_DIAGNOSIS, CLIENT, number)
         self._client.receive(_HEARTBEAT, self._beat)
 
@@ -88,14 +91,20 @@ class Guard(UseCase):
         if feature.entity is not self.entity:
             return
         self._bound = (peer, client_entity)
+        if self._owner not in (None, peer.name):
+            self._forget(peer)  # its heartbeats did not count until now: read one again
+        self._owner = peer.name
         self._listen(peer, self._candidates(peer), now)
         for listener in self.listeners:
             listener.guard_bound(peer, now)
 
     def peer_lost(self, peer):
-        self._sources = [source for source in self._sources if source[0] is not peer]
+        self._forget(peer)
         if self._bound and self._bound[0] is peer:
             self._bound = None
+
+    def _forget(self, peer):
+        self._sources = [source for source in self._sources if source[0] is not peer]
 
     def _candidates(self, peer):
         """(entity, feature) of the heartbeat servers that may be the guard's.
@@ -136,7 +145,7 @@ class Guard(UseCase):
     def _counts(self, peer, datagram):
         """Whether it comes from the entity that bound us; anybody's counts until one has."""
         if not self._bound:
-            return True
+            return self._owner in (None, peer.name)
         bound_peer, bound_entity = self._bound
         entities = [server[0] for server in peer.remote.servers(_DIAGNOSIS)]
         own = bound_entity in entities

@@ -101,7 +101,7 @@ class Lpc(UseCase):
         self.limit.heartbeat(now)
 
     def guard_bound(self, peer, now):
-        """The first binding switches the limit on, for good (until factory reset).
+        """The first binding switches the limit on, for good (until `release`).
 
         It binds both directions; a guard that announces only the other one does not mean this.
         """
@@ -110,6 +110,11 @@ class Lpc(UseCase):
                 return
         self._settings.put(self.set_enabled, True)
         self.limit.enable(now)
+
+    def release(self, now):
+        """Nobody is trusted any more, so nobody could ever lift a limit: switch it off."""
+        self._settings.put(self.set_enabled, False)
+        self.limit.enable(now, False)
 
     def related(self, kind, peer, client_entity, feature, now):
         """A new subscriber is told the nominal maximum: one known guard never asks."""
@@ -164,7 +169,7 @@ class Lpc(UseCase):
             raise SpineError(COMMAND_REJECTED, "limit without a usable number")
         now = self._now()
         try:
-            self.limit.check(now, limit_w, True)
+            self.limit.check(now, limit_w)
         except Refused as reason:
             text = str(reason)
             if limit_w < 0:

@@ -3,7 +3,7 @@
 Serves the station's meter on Measurement and ElectricalConnection. Ids are fixed: 1 total power,
 2-4 power, 5 energy, 7-9 current, 10-12 voltage of phases a, b, c, 16 frequency. Only phases that
 are wired are published; energy is the lifetime import, with 6 the lifetime export beside it where
-power can flow back.
+power can flow back. Without a meter nothing is announced, without a frequency scenario 5 is not.
 """
 
 from micropython import const
@@ -33,14 +33,16 @@ _VALUES = "measurementListData"
 
 
 class Mpc(UseCase):
-    """`meter` is an evse.metering.Meter; `timestamp()` gives wall time as text or None."""
+    """`meter` is an evse.metering.Meter; `has_meter` False: nobody fills it; `timestamp()` gives
+    wall time as text or None."""
 
     name = "monitoringOfPowerConsumption"
     actor = "MonitoredUnit"
-    scenarios = (1, 2, 3, 4, 5)
 
-    def __init__(self, entity, meter, timestamp, now):
+    def __init__(self, entity, meter, has_meter, timestamp, now):
         super().__init__(entity)
+        if not has_meter:
+            self.name = None  # the lists stay: limits are tied to the power they describe
         self._meter = meter
         self._timestamp = timestamp
         self._next = now
@@ -52,6 +54,10 @@ class Mpc(UseCase):
         electrical = entity.feature("ElectricalConnection", SERVER)
         electrical.serve("electricalConnectionDescriptionListData", self._connection)
         electrical.serve("electricalConnectionParameterDescriptionListData", self._parameters)
+
+    def support(self):
+        self.scenarios = (1, 2, 3, 4) if self._meter.frequency_mhz is None else (1, 2, 3, 4, 5)
+        return super().support()
 
     def tick(self, now):
         """Notify when the period is over, or earlier after a step of total power."""
@@ -83,7 +89,8 @@ class Mpc(UseCase):
             yield _CURRENT + i, "current", "A", "acCurrent", phases[i]
         for i in range(len(phases)):
             yield _VOLTAGE + i, "voltage", "V", "acVoltage", phases[i]
-        yield _FREQUENCY, "frequency", "Hz", "acFrequency", None
+        if self._meter.frequency_mhz is not None:
+            yield _FREQUENCY, "frequency", "Hz", "acFrequency", None
 
     def _descriptions(self, peer):
         for number, kind, unit, scope, _ in self._rows():

@@ -4,9 +4,9 @@ The energy manager protects the fuse with a limit in amperes for each phase. If 
 reports a failure, a safe current takes over [OPEV-005, OPEV-007], and its last limits hold again
 as soon as it is back.
 
-Protection starts when somebody offers it: a manager that announces OPEV is waited for 15 s at the
-safe current [OPEV-003], a heartbeat or a written limit arms it at any time. A station whose
-partner only knows LPC is not slowed down.
+Protection starts when somebody offers it: if a manager that announces OPEV is connected when the
+car comes, its first limit is waited for, 15 s at the safe current [OPEV-003]; a heartbeat or a
+written limit arms it at any time. A station whose partner only knows LPC is not slowed down.
 """
 
 from micropython import const
@@ -15,10 +15,6 @@ from usecases.current_limit import UNLIMITED_MA, CurrentLimit
 
 _WAIT_MS = const(15_000)
 _PATIENCE_MS = const(9_000)  # for the first heartbeat of who has written a limit
-
-_IDLE = const(0)  # nobody protects
-_WAITING = const(1)  # somebody could
-_ARMED = const(2)
 
 
 class Opev(CurrentLimit):
@@ -34,28 +30,22 @@ class Opev(CurrentLimit):
         super().__init__(entity, car, partner, on_change)
         self._safe_ma = safe_ma
         self.fallback_ma = UNLIMITED_MA if safe_ma is None else safe_ma  # if nobody asks us
-        self._state = _IDLE
-        self._since = now
+        self._armed_ms = None  # since when the manager has to be alive
+        self._wait_ms = now  # until when its first limit is waited for
         for peer in entity.device.peers:
             if partner.is_offered_by(peer, self.name):
-                self._state = _WAITING
+                self._wait_ms = now + _WAIT_MS
 
     def heartbeat(self, now):
         """The manager is alive: from now on it has to stay so."""
-        if self._state != _ARMED:
-            self._arm(now)
-
-    def _arm(self, now):
-        self._state = _ARMED
-        self._since = now
+        if self._armed_ms is None:
+            self._armed_ms = now
 
     def allowed(self, now):
         """(mA for all phases, tuple with one for each, or None; why) as of now."""
-        if self._is_written and self._state != _ARMED:
-            self._arm(now)
-        if self._state == _WAITING and now - self._since >= _WAIT_MS:
-            self._state = _IDLE
-        if self._state == _IDLE:
+        if self._is_written:
+            self.heartbeat(now)
+        if self._armed_ms is None and now >= self._wait_ms:
             return None, ""
         if self._safe_ma is not None:
             why = self._doubt(now)
@@ -68,10 +58,8 @@ class Opev(CurrentLimit):
         partner = self._partner
         if partner.has_failed:
             return partner.who + " has failed"
-        if partner.beat_ms is None and self._state == _ARMED:
-            return "" if now - self._since < _PATIENCE_MS else "no heartbeat"
-        if self._state == _ARMED and not partner.is_alive(now):
-            return "no heartbeat from " + partner.who
-        if not self._is_written and now - self._since < _WAIT_MS and self._state == _WAITING:
+        if not self._is_written and now < self._wait_ms:
             return "waiting for the energy manager"
-        return ""
+        if partner.beat_ms is None:
+            return "" if now - self._armed_ms < _PATIENCE_MS else "no heartbeat"
+        return "" if partner.is_alive(now) else "no heartbeat from " + partner.who

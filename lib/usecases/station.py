@@ -52,7 +52,7 @@ class Station:
         self.evsecc = Evsecc(evse, root, description.manufacturer, faults)
         heartbeat = HeartbeatSource(evse, timestamp)
         self.lpc = Lpc(evse, guard, description.nominal_w, settings, clock, on_limit)
-        self.mpc = Mpc(evse, meter, timestamp, clock())
+        self.mpc = Mpc(evse, meter, car.has_meter, timestamp, clock())
         device.use_cases = [self.lpc, self.mpc, self.evsecc, heartbeat, guard]
         self.lpp = None
         if can_feed_in:
@@ -67,6 +67,12 @@ class Station:
         self._clock = clock
         self.ev = None  # an Ev while a car is plugged in
         self._make_ev = lambda: Ev(device, car, settings, clock, timestamp, on_limit)
+
+    def release(self):
+        """The last trusted partner is gone: power limits are switched off."""
+        for power_limit in (self.lpc, self.lpp):
+            if power_limit:
+                power_limit.release(self._clock())
 
     def ev_connected(self, connected):
         """A car was plugged in or unplugged: entity [1,1] appears or disappears."""

@@ -48,6 +48,11 @@ class Supervision(Guard):
             return False
         return now - self.beat_ms < self._patience_ms
 
+    def related(self, kind, peer, client_entity, feature, now):
+        super().related(kind, peer, client_entity, feature, now)
+        if self._bound:
+            self.who = self._bound[0].address or ""
+
     def _beat(self, peer, datagram, now):
         if not self._counts(peer, datagram):
             return
