@@ -11,10 +11,8 @@ to the session and go with the car.
 from micropython import const
 
 from spine import node_management
-from usecases.cevc import Cevc
 from usecases.evcc import Evcc
 from usecases.evcem import Evcem
-from usecases.evsoc import Evsoc
 from usecases.opev import Opev
 from usecases.oscev import NORMAL, Oscev
 from usecases.supervision import Supervision
@@ -49,7 +47,10 @@ class Ev:
         self.oscev = Oscev(entity, car, partner, changed, lambda: settings.get(SET_MODE, NORMAL))
         self._use_cases = [self.evcc, self.evcem, self.opev, self.oscev, partner]
         self.cevc = None
-        if car.told:  # the board can ask the car: these two need its answers
+        if car.told:  # the board can ask the car: only then these two have anything to say
+            from usecases.cevc import Cevc
+            from usecases.evsoc import Evsoc
+
             self.cevc = Cevc(entity, car, clock, changed)
             self._use_cases += [Evsoc(entity, car, now), self.cevc]
             self.cevc.tick(now)

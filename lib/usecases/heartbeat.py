@@ -64,7 +64,7 @@ class HeartbeatSource(UseCase):
 class Guard(UseCase):
     """The energy guard: whom we listen to, and its heartbeat.
 
-    `use_cases` names the use cases for which a partner is a guard, `actors` what it is called in
+    `use_cases` lists the use cases for which a partner is a guard, `actors` what it is called in
     them. Listeners get `heartbeat(now)` for each beat and `guard_bound(peer, now)` when a partner
     binds LoadControl. `number` is that of our client feature, None for the next.
     """
@@ -72,7 +72,7 @@ class Guard(UseCase):
     def __init__(self, entity, use_cases, actors=("EnergyGuard",), number=None):
         super().__init__(entity)
         self.listeners = []
-        self._use_cases = use_cases
+        self.use_cases = use_cases
         self._actors = actors
         self._sources = []  # (peer, remote entity, remote feature) subscribed to
         self._bound = None  # (peer, client entity) of the LoadControl binding
@@ -114,7 +114,7 @@ class Guard(UseCase):
         servers = peer.remote.servers(_DIAGNOSIS)
         entities = [
             entity
-            for name in self._use_cases
+            for name in self.use_cases
             for entity, actor in peer.remote.actors_of(name)
             if actor in self._actors
         ]

@@ -4,17 +4,16 @@
     [1]    EVSE                LPC, LPP, MPC, EVSECC, EVCS; heartbeats both ways
     [1,1]  EV                  only while a car is plugged in (ev.py)
 
-A further use case is one file beside this one and one line in `Station` or `Ev`.
+A further use case is one file beside this one and one line in `Station` or `Ev`. What only some
+boards can do is imported where it is made, and costs the others nothing.
 """
 
 from spine import node_management
 from spine.device import LocalDevice
 from usecases.ev import Ev
-from usecases.evcs import Evcs
 from usecases.evsecc import Evsecc
 from usecases.heartbeat import Guard, HeartbeatSource
 from usecases.lpc import Lpc
-from usecases.lpp import Lpp
 from usecases.mpc import Mpc
 
 
@@ -46,8 +45,7 @@ class Station:
         )
         root = node_management.install(device)
         evse = device.entity((1,), "EVSE")
-        can_feed_in = description.feed_in_w > 0
-        guard = Guard(evse, (Lpc.name, Lpp.name) if can_feed_in else (Lpc.name,))
+        guard = Guard(evse, [Lpc.name])
         # The order fixes feature numbers and the order of the announcement.
         self.evsecc = Evsecc(evse, root, description.manufacturer, faults)
         heartbeat = HeartbeatSource(evse, timestamp)
@@ -55,13 +53,18 @@ class Station:
         self.mpc = Mpc(evse, meter, car.has_meter, timestamp, clock())
         device.use_cases = [self.lpc, self.mpc, self.evsecc, heartbeat, guard]
         self.lpp = None
-        if can_feed_in:
+        if description.feed_in_w:
+            from usecases.lpp import Lpp
+
+            guard.use_cases.append(Lpp.name)
             self.lpp = Lpp(evse, guard, description.feed_in_w, settings, clock, on_limit)
             self.lpp.twin = self.lpc
             self.lpc.twin = self.lpp
             device.use_cases.append(self.lpp)
         self.evcs = None
         if on_summary:
+            from usecases.evcs import Evcs
+
             self.evcs = Evcs(evse, clock, on_summary)
             device.use_cases.append(self.evcs)
         self._clock = clock
