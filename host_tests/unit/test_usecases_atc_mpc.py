@@ -175,9 +175,8 @@ def test_atc_mpc_sce4_pt_muacvoltage_003_of_phase_c():
     voltage(2)
 
 
-def test_atc_mpc_sce4_pt_muacvoltage_004_005_006_between_phases_is_not_published():
-    """ATC_MPC_SCE4_PT_MUACVoltage_004, ATC_MPC_SCE4_PT_MUACVoltage_005,
-    ATC_MPC_SCE4_PT_MUACVoltage_006: not applicable, the meter has no such values."""
+def test_x_mpc_voltages_between_phases_are_not_published():
+    """So ATC_MPC_SCE4_PT_MUACVoltage_004 to 006 are for others."""
     answer = station().manager.read(MEASUREMENT, "measurementListData")
     numbers = [entry["measurementId"] for entry in answer.entries("measurementData")]
     assert not {13, 14, 15} & set(numbers)

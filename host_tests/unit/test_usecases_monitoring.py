@@ -125,14 +125,14 @@ def test_subscribers_get_values_every_ten_seconds_and_steps_within_one():
 # --- EVSECC -----------------------------------------------------------------------------------
 
 
-def test_manufacturer_data_stands_on_the_device_and_on_the_station():
+def test_x_evsecc_manufacturer_data_stands_on_the_device_and_on_the_station():
     manager = World().manager
     for feature in (((0,), 1), ((1,), 2)):
         answer = manager.read(feature, "deviceClassificationManufacturerData")
         assert flat(answer.data) == {"deviceName": "EVSE 22", "vendorName": "Acme"}
 
 
-def test_a_fault_becomes_failure_and_is_notified_once():
+def test_x_evsecc_a_fault_becomes_failure_and_is_notified_once():
     world = World()
     manager = world.manager
     assert flat(manager.read(DIAGNOSIS, STATE).data) == {"operatingState": "normalOperation"}
