@@ -25,8 +25,9 @@ class SimBoard(Board):
     MODEL = "Simulated charger"
     HAS_DISPLAY = True  # the console
 
-    def __init__(self, phases: int, max_current_ma: int, feed_in_w: int, iso15118: bool):
+    def __init__(self, phases, max_current_ma, feed_in_w, iso15118, switch_phases):
         self.PHASES = phases
+        self.CAN_SWITCH_PHASES = switch_phases and phases > 1
         self.MAX_CURRENT_MA = max_current_ma
         self.FEED_IN_W = feed_in_w
         self.ev = EV()
@@ -56,6 +57,10 @@ class SimBoard(Board):
     def set_contactor(self, closed: bool) -> None:
         """Switch the coil."""
         self.world.coil = closed
+
+    def connect_phases(self, count: int) -> None:
+        """Connect so many phases to the car. RuntimeError while the contacts are closed."""
+        self.world.connect(count)
 
     def contactor_closed(self) -> bool:
         """Return the position of the contacts."""
@@ -128,10 +133,15 @@ class SimBoard(Board):
 
 
 def create(
-    phases: int = 3, max_current_ma: int = 16_000, feed_in_w: int = 0, iso15118: bool = False
+    phases: int = 3,
+    max_current_ma: int = 16_000,
+    feed_in_w: int = 0,
+    iso15118: bool = False,
+    switch_phases: bool = False,
 ) -> SimBoard:
     """Return the one board of this process.
 
-    With `feed_in_w` its car can give power back; with `iso15118` the station can ask the car.
+    With `feed_in_w` its car can give power back; with `iso15118` the station can ask the car;
+    with `switch_phases` it can connect the car to one phase alone.
     """
-    return SimBoard(phases, max_current_ma, feed_in_w, iso15118)
+    return SimBoard(phases, max_current_ma, feed_in_w, iso15118, switch_phases)

@@ -81,11 +81,11 @@ def test_options_reach_the_firmware_as_given(root, tmp_path):
     words = (
         f"--address 127.0.0.2 --port 0 --state {tmp_path}/s --serial A-7 --bits 32 --heap 96K "
         f"--no-mdns --mdns-address 127.0.0.3 --trust {SKI} --phases 1 "
-        "--speed 20 --feed-in 5000 --iso15118 --log-level debug --json --trust"
+        "--speed 20 --feed-in 5000 --iso15118 --switch-phases --log-level debug --json --trust"
     ).split(" ")
     assert _passed_on([*words, " ".join([SKI[:20].upper(), SKI[20:]])]) == (
         f"--address 127.0.0.2 --port 0 --state {tmp_path}/s --serial A-7 --trust {SKI} "
-        f"--trust {SKI} --phases 1 --speed 20 --feed-in 5000 --iso15118 "
+        f"--trust {SKI} --phases 1 --speed 20 --feed-in 5000 --iso15118 --switch-phases "
         "--log-level debug --mdns-address 127.0.0.3 --no-mdns --json"
     ).split(" ")
     command, environment = simulate.command_line(simulate.parser().parse_args(words[:-1]))

@@ -24,6 +24,7 @@ class Board:
     MAX_CURRENT_MA = const(16_000)  # per phase: contactor, terminals, fixed cable
     NOMINAL_VOLTAGE_MV = const(230_000)  # phase to neutral
     HAS_METER = True
+    CAN_SWITCH_PHASES = False  # the car can be connected to one phase or to all
     FEED_IN_W = const(0)  # the most a car may give back to the grid; 0: it cannot
     HAS_DISPLAY = False  # somebody can read what a session cost
 
@@ -45,6 +46,12 @@ class Board:
     def set_contactor(self, closed: bool) -> None:
         """Switch the coil."""
         raise NotImplementedError
+
+    def connect_phases(self, count: int) -> None:
+        """Connect the car to L1 alone, or to all phases, when the contactor closes the next time.
+
+        Called if CAN_SWITCH_PHASES, with the contactor open for 10 s or more; all at reset.
+        """
 
     def contactor_closed(self) -> "bool | None":
         """Return what the feedback contact shows; None if none is fitted."""
