@@ -24,8 +24,8 @@ setup: $(READY) ## fetch the host tools (.venv) and MicroPython, 64- and 32-bit 
 run: $(READY) ## simulated charger with its console here; ARGS="--help" lists the options
 	@$(PY) tools/simulate.py $(ARGS)
 
-demo: $(READY) ## charger, energy manager and a limit, end to end; plot in build/demo.png
-	@$(PY) -m tools.demo $(ARGS)
+demo: $(READY) ## charger and energy manager, end to end; SCENARIO=name, ARGS=--list, plots in build
+	@$(PY) -m tools.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 
 test: $(READY) ## everything CI checks: lint, generated tables, all tests
 	@$(MAKE) --no-print-directory lint check-tables

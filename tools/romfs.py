@@ -57,7 +57,8 @@ from {module} import main
 main(sys.argv[1:])
 '''
 
-# What is in the bundle: the start, and what the node imports when it starts its tasks.
+# What is in the bundle: the start, what the node imports when it starts its tasks, and the use
+# cases that not every board has.
 _ENTRIES = (
     "firmware.main",
     "firmware.mdns",
@@ -65,6 +66,10 @@ _ENTRIES = (
     "mdns.responder",
     "mdns.service",
     "mdns.txt",
+    "usecases.lpp",
+    "usecases.evcs",
+    "usecases.evsoc",
+    "usecases.cevc",
     "boards.{board}.board",
 )
 
