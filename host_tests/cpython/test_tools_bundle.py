@@ -231,6 +231,26 @@ def test_a_part_may_have_parts_and_does_not_load_again_what_its_user_has(tmp_pat
         assert module.main() == (1, 2)
 
 
+@both
+def test_one_local_name_may_be_imported_from_several_modules(tmp_path, is_short):
+    project(
+        tmp_path,
+        a__here="def run(x):\n    return 'here', x\n",
+        a__one="def run(x):\n    return 'one', x\n",
+        a__two="def run(run):\n    return 'two', run\n",
+        a__main="from a.here import run as there\n"
+        "def main():\n    return [second(n)(n) for n in range(4)]\n"
+        "def second(n):\n"
+        "    if n == 1:\n        from a.one import run\n"
+        "    elif n == 2:\n        from a.two import run\n"
+        "    elif n == 3:\n        from a.here import run\n"
+        "    else:\n        run = there\n"
+        "    return run\n",
+    )
+    with Bundled(tmp_path, is_short) as module:
+        assert module.main() == [("here", 0), ("one", 1), ("two", 2), ("here", 3)]
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -245,6 +265,14 @@ def test_a_part_may_have_parts_and_does_not_load_again_what_its_user_has(tmp_pat
         (
             {"a__main": "def f():\n    import a.b\n", "a__b": ""},
             "import own modules with `from`",
+        ),
+        (
+            {
+                "a__main": "def f(x):\n    if x:\n        from a import b as y\n"
+                "    else:\n        from a.b import y\n    return y\n",
+                "a__b": "y = 1\n",
+            },
+            "a.main:3: y stands for a module and for something else",
         ),
         (
             {"a__main": "from a.b import y\ndef f():\n    return y\n", "a__b": "x = 1\n"},

@@ -180,12 +180,37 @@ class _Rewriter(ast.NodeTransformer):
                 statements.append(ast.ImportFrom(node.module, [alias], 0))
                 continue
             owner, name = target
+            if self._meaning(local) is None:  # one of several things with that local name
+                statements.append(self._assign(local, target, node))
+                continue
             later = [(owner, name)] if name else [(owner, name) for name in self._used[local]]
             found = [t for t in later if self._is_later(local, t)]
             if found:
                 names = [ast.alias(self._name(t, node, is_later=True)) for t in found]
                 statements.append(ast.ImportFrom(self._joiner.part_of[owner], names, 0))
         return statements or ast.Pass()
+
+    def _imported(self, scope):
+        """local name → what it is imported from, or assigned (None), in a function."""
+        found = {}
+        for node in ast.walk(scope):
+            if isinstance(node, ast.ImportFrom):
+                for name, target in self._module.targets(node).items():
+                    found.setdefault(name, set()).add(target)
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in found:
+                found[node.id].add(None)
+        return found
+
+    def _assign(self, local, target, node):
+        """A statement that makes a local variable of what is imported."""
+        if target[1] is None:
+            raise self._error(node, f"{local} stands for a module and for something else")
+        if self._is_later(local, target):
+            alias = ast.alias(self._name(target, node, is_later=True), local)
+            return ast.ImportFrom(self._joiner.part_of[target[0]], [alias], 0)
+        value = ast.Name(self._name(target, node), ast.Load())
+        return ast.Assign([ast.Name(local, ast.Store())], value)
 
     def visit_ClassDef(self, node):
         """Names bound in the body of a class are attributes: only its own statements see them."""
@@ -220,11 +245,10 @@ class _Rewriter(ast.NodeTransformer):
             node.args.defaults = [self.visit(default) for default in node.args.defaults]
             node.args.kw_defaults = [d and self.visit(d) for d in node.args.kw_defaults]
         scope = dict.fromkeys(bound(node))
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.ImportFrom):
-                for name, target in self._module.targets(inner).items():
-                    scope[name] = target
-                    self._used[name] = _attributes_of(name, node)
+        for name, targets in self._imported(node).items():
+            if len(targets) == 1:
+                scope[name] = targets.pop()
+                self._used[name] = _attributes_of(name, node)
         self._scopes.append(scope)
         if isinstance(node, (*FUNCTIONS, ast.Lambda)):
             body = node.body

@@ -126,8 +126,10 @@ class _Survey(ast.NodeVisitor):
         for inner in ast.walk(node):
             if inner is not node and isinstance(inner, FUNCTIONS):
                 self.reserved.add(inner.name)
-            elif isinstance(inner, IMPORTS) and not self._is_ours(inner):
-                self.reserved.update(alias.asname or alias.name for alias in inner.names)
+            elif isinstance(inner, IMPORTS):
+                for alias in inner.names:
+                    if alias.asname or not self._is_ours(inner):
+                        self.reserved.add(alias.asname or alias.name)
         self.generic_visit(node)
 
     visit_AsyncFunctionDef = visit_FunctionDef
