@@ -3,7 +3,7 @@
 import json
 
 from eebus_json import end_of_value, from_wire, members, to_wire
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ship import frames, messages
@@ -167,6 +167,7 @@ def test_any_octets_after_the_upgrade_give_the_same_events_in_any_pieces(octets,
     ),
     st.lists(st.integers(1, 3000), min_size=1, max_size=5),
 )
+@example([([b""], b"\0", bytes(4)), ([b"", b"\1", b""], bytes(5), bytes(4))], [2])
 def test_fragmented_messages_with_pings_arrive_whole(contents, cuts):
     octets = b""
     pongs = []
