@@ -13,7 +13,7 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run demo test test-quick conformance fuzz lint format tables check-tables docs \
-	romfs sizes bench clean distclean
+	romfs sizes decode bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,9 @@ romfs: $(READY) ## compile the firmware and pack build/pilotwire.romfs
 
 sizes: $(VENV_READY) ## bytes of compiled code and tables for each package
 	@$(PY) -m tools.romfs --sizes $(ARGS)
+
+decode: $(VENV_READY) ## names and lines of the sources in a log of an image; ARGS=console.log
+	@$(PY) -m tools.decode_traceback $(ARGS)
 
 bench: $(READY) ## measure times, heap and sizes; figures go to build/bench.json
 	@$(PY) -m host_tests.bench $(ARGS)
