@@ -1,6 +1,7 @@
 """The checker of recordings: finds datagrams in any text, names all that is not understood."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -209,6 +210,30 @@ def test_what_the_firmware_discards_is_no_valid_datagram(checker):
         assert old in TEXT
         verdict = checker.check(TEXT.replace(old, new))
         assert reason in verdict.unreadable and not verdict.is_good
+
+
+def test_whatever_is_broken_gets_a_verdict(checker):
+    choice = random.Random(5)
+    pieces = ("[", "]", "{", "}", "[[", "]]", "null", '"x"', "-1", "1e400", ",", ":", '"a":', "[]")
+    judged = 0
+    for _ in range(3000):
+        text = TEXT
+        for _ in range(choice.randint(1, 3)):
+            at = choice.randrange(len(text))
+            text = text[:at] + choice.choice(pieces) + text[at + choice.randint(0, 6) :]
+        for found in find.datagrams(f"Recv {text} {SHIP}"):
+            if found.text is not None:
+                judged += isinstance(checker.check(found.text), check.Verdict)
+    assert judged > 3000
+    deep = TEXT.replace("4200", "[" * 5000 + "]" * 5000)
+    assert [found.text for found in find.datagrams(deep)] == [None]
+    assert checker.check(TEXT.replace("4200", "[" * 70 + "]" * 70)).unreadable == "nested too deep"
+
+
+def test_needless_arrays_around_header_and_payload_are_read(checker):
+    assert checker.check(
+        TEXT.replace('[{"cmd"', '[[{"cmd"').replace("]]}]}]}", "]]}]]}]}")
+    ).is_good
 
 
 def test_meaning_is_the_same_for_all_spellings_and_for_no_other():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.energy_manager.eebus_json import as_maps, from_wire
+from tools.energy_manager.eebus_json import as_map, as_maps, from_wire
 from tools.recordings import codec
 from tools.recordings.meaning import ABSENT, differences, meaning
 
@@ -51,12 +51,12 @@ class Checker:
         verdict = Verdict()
         try:
             read = self.datagram.parse(text.encode())
+            tree = as_map(from_wire(json.loads(text)["datagram"]))
         except (ValueError, RecursionError) as error:
             verdict.unreadable = str(error)
             return verdict
-        tree = from_wire(json.loads(text)["datagram"])
         verdict.classifier = str(read.classifier)
-        self._header(verdict, read, tree.get("header", {}))
+        self._header(verdict, read, as_map(tree.get("header")))
         if read.commands != 1 or read.function is None:
             verdict.unreadable = f"{read.commands} commands" if read.commands != 1 else "no data"
             return verdict
@@ -66,8 +66,8 @@ class Checker:
             verdict.unknown.append(f"{read.function} (function)")
             return verdict
         self._data(verdict, self.model.function_type(row), read.data(), read.function, row)
-        for member in tree["payload"]["cmd"] if isinstance(tree["payload"]["cmd"], list) else ():
-            verdict.unknown += [name for name in member if name not in (*FRAME, read.function)]
+        for command in as_maps(as_map(tree.get("payload")).get("cmd")):
+            verdict.unknown += [name for name in command if name not in (*FRAME, read.function)]
         for number, filter_tree in enumerate(read.filters):
             self._filter(verdict, row, filter_tree, f"filter[{number}]")
         return verdict

@@ -92,7 +92,7 @@ def _plain(text: str, start: int) -> tuple[str | None, int]:
     try:
         _, end = _DECODER.raw_decode(text, start)
         return text[start:end], end
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     # A string that was wrapped is no JSON until the line break has gone.
     piece = text[start : start + MAX_TEXT]
@@ -100,7 +100,7 @@ def _plain(text: str, start: int) -> tuple[str | None, int]:
     try:
         _, length = _DECODER.raw_decode(joined)
         return joined[:length], start + length
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, start
 
 
