@@ -47,10 +47,12 @@ format: $(VENV_READY) ## rewrite the Python files in the project's format
 
 tables: $(VENV_READY) ## generate the protocol tables anew
 	@$(PY) -m tools.spine_tables $(ARGS)
+	@$(PY) -m tools.echonet_tables
 
 check-tables: $(VENV_READY) ## prove that the generated tables are current
 	@echo "== tables"
 	@$(PY) -m tools.spine_tables --check
+	@$(PY) -m tools.echonet_tables --check
 	@echo "tables: current"
 
 romfs: $(READY) ## compile the firmware and pack build/pilotwire.romfs

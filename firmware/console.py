@@ -31,6 +31,7 @@ _COMMANDS = (
     ("peers", "", "trusted peers, connections, and nodes seen in the network"),
     ("trust", "SKI", "trust a peer: it may connect and limit the charger"),
     ("untrust", "SKI", "forget a peer and part from it"),
+    ("echonet", "[status|on|off|writes|allow|deny|class|rate] [VALUE]", "ECHONET Lite"),
     ("ev", "[plug|unplug|set OPTION VALUE] [NAME=VALUE ...]", "the simulated car"),
     ("log", "", "what happened lately"),
     ("restart", "", "start the firmware again"),
@@ -148,6 +149,7 @@ class Console:
             "lpc_cap_w": lpc.cap_w(),
             "connections": len([link for link in node.links if link.is_open()]),
             "mdns": node.mdns.state if node.mdns else "off",
+            "echonet": node.echonet.state if node.echonet else "off",
             "heap_used": gc.mem_alloc(),
             "heap_free": gc.mem_free(),
             "stall_us": stall_us,
@@ -204,6 +206,12 @@ class Console:
         if not node.untrust_peer(ski):
             raise CommandError("this SKI is not trusted; see peers")
         return {"ski": ski, "text": "forgotten: %s" % group(ski)}
+
+    def do_echonet(self, arguments):
+        try:
+            return self._node.command_echonet(arguments)
+        except ValueError as error:
+            raise CommandError(str(error))
 
     def do_ev(self, arguments):
         node = self._node

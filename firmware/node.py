@@ -4,6 +4,7 @@
     timers     100 ms    SHIP and SPINE timers, notifies, settings that changed
     server               accepts SHIP connections, one Link each
     mdns                 announces and browses
+    echonet              ECHONET Lite, loaded only if it is on
     console              commands
 
 Each task runs under a supervisor: a crash is logged, the task starts again after a pause, and the
@@ -57,6 +58,7 @@ class Config:
     serial = "0001"
     trust = ()
     mdns_address = None  # None: no mDNS
+    echonet_address = None  # None: no ECHONET Lite
 
 
 class Node:
@@ -77,6 +79,8 @@ class Node:
         self.identity = None
         self.links = []
         self.mdns = None
+        self.echonet = None
+        self._echonet_job = None
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
         self.outcome = None  # "restart" or "shutdown": why `run` returned
         self.ship_id = _ship_id(board, config.serial)
@@ -136,6 +140,8 @@ class Node:
         if self.config.mdns_address:
             self.mdns = self._make_mdns()
             tasks.append(asyncio.create_task(self._supervise("mdns", self.mdns.run)))
+        if self.config.echonet_address and self.settings.get("echonet", True):
+            self._start_echonet()
         self.log.event(
             "listening",
             address=self.config.address,
@@ -155,6 +161,7 @@ class Node:
         """Part from everybody in order, then stop."""
         if self.mdns:
             self.mdns.close()
+        self._stop_echonet()
         for link in self.links:
             link.end()
         for _ in range(20):
@@ -394,6 +401,42 @@ class Node:
     def save_trust(self):
         """Store the trusted peers."""
         self.storage.save("peers", self.trust.dump())
+
+    # --- ECHONET Lite -----------------------------------------------------------------------
+
+    def _start_echonet(self):
+        from firmware.echonet import EchonetTask
+
+        config = self.config
+        self.echonet = EchonetTask(self, config.echonet_address or config.address)
+        self._echonet_job = asyncio.create_task(self._supervise("echonet", self.echonet.run))
+
+    def _stop_echonet(self):
+        if self.echonet:
+            self.echonet.close()
+            self._echonet_job.cancel()
+            self.echonet = None
+
+    def command_echonet(self, arguments):
+        """The console's `echonet`: returns what it shows. ValueError with what to do instead."""
+        verb = arguments[0] if arguments else ""
+        if verb in ("on", "off"):
+            self.settings.put("echonet", verb == "on")
+        if verb == "off":
+            self._stop_echonet()
+        elif verb == "on" and not self.echonet:
+            self._start_echonet()
+        if not self.echonet:
+            if verb not in ("", "status", "off"):
+                raise ValueError("ECHONET Lite is off; first: echonet on")
+            return {"state": "off"}
+        from firmware.echonet_console import command, status
+
+        command(self.echonet, self.settings, arguments)
+        if verb == "class":
+            self._stop_echonet()
+            self._start_echonet()
+        return status(self.echonet, self.settings)
 
     # --- mDNS and label ---------------------------------------------------------------------
 
