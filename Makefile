@@ -12,8 +12,8 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test test-quick lint format tables check-tables romfs sizes bench \
-	clean distclean
+.PHONY: help setup run demo test test-quick conformance fuzz lint format tables check-tables docs \
+	romfs sizes bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,12 @@ test: $(READY) ## everything CI checks: lint, generated tables, all tests
 test-quick: $(VENV_READY) ## unit tests on CPython only
 	@$(PY) -m pytest -q host_tests/unit $(ARGS)
 
+conformance: $(READY) ## run the official test cases; report in build/conformance.md and .json
+	@$(PY) -m host_tests.conformance $(ARGS)
+
+fuzz: $(VENV_READY) ## a million broken SPINE datagrams; ARGS="--tries N --seed N --jobs N"
+	@$(PY) -m host_tests.fuzz_spine $(ARGS)
+
 lint: $(VENV_READY) ## style, likely mistakes and format of the Python files
 	@echo "== lint"
 	@$(PY) -m ruff check --quiet .
@@ -54,6 +60,9 @@ check-tables: $(VENV_READY) ## prove that the generated tables are current
 	@$(PY) -m tools.spine_tables --check
 	@$(PY) -m tools.echonet_tables --check
 	@echo "tables: current"
+
+docs: $(VENV_READY) ## reference of the SPINE functions we serve: build/spine_functions.md
+	@$(PY) -m tools.spine_docs $(ARGS)
 
 romfs: $(READY) ## compile the firmware and pack build/pilotwire.romfs
 	@$(PY) -m tools.romfs $(ARGS)

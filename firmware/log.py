@@ -67,7 +67,7 @@ class Log:
             cut = end % _RING
             text = ring[cut:] + ring[:cut]
             text = text[text.find(b"\n") + 1 :]
-        return str(bytes(text), "utf-8", "replace").split("\n")[:-1]
+        return str(text, "utf-8").split("\n")[:-1]
 
     def _write(self, text):
         now = self._clock.now_ms()

@@ -56,8 +56,8 @@ class MdnsTask:
         responder.has_own_port = sys.platform != "linux"
         self.browser = browser
         self._clock = clock
-        self._address = _octets(address)
-        self._netmask = _octets(netmask)
+        self._address = ipv4_octets(address)
+        self._netmask = ipv4_octets(netmask)
         self._log = log
         self._echo = Echo()
         self._group = socket.getaddrinfo(_GROUP, _PORT)[0][-1]
@@ -187,7 +187,7 @@ def _open_socket(address):
         else:
             join = socket.IP_ADD_MEMBERSHIP
         sock.bind(socket.getaddrinfo("0.0.0.0", _PORT)[0][-1])
-        sock.setsockopt(_IPPROTO_IP, join, _octets(_GROUP) + address)
+        sock.setsockopt(_IPPROTO_IP, join, ipv4_octets(_GROUP) + address)
         sock.setblocking(False)
     except OSError:
         sock.close()
@@ -195,12 +195,13 @@ def _open_socket(address):
     return sock
 
 
-def _octets(address):
+def ipv4_octets(address):
+    """Return the 4 octets of a dotted IPv4 address."""
     return bytes([int(part) for part in address.split(".")])
 
 
 def _sender(sender):
     """Return (4 octets, port) of what recvfrom gives: a sockaddr on Unix, else a tuple."""
     if isinstance(sender, tuple):
-        return _octets(sender[0]), sender[1]
+        return ipv4_octets(sender[0]), sender[1]
     return bytes(sender[4:8]), sender[2] << 8 | sender[3]

@@ -441,7 +441,7 @@ class Node:
     # --- mDNS and label ---------------------------------------------------------------------
 
     def _make_mdns(self):
-        from firmware.mdns import MdnsTask
+        from firmware.mdns import MdnsTask, ipv4_octets
         from mdns.browser import Browser
         from mdns.responder import Responder
         from mdns.service import Service
@@ -449,8 +449,8 @@ class Node:
         config = self.config
         now = self.wall.now_ms()
         host = "%s-%s" % (self.board.BRAND.lower().replace(" ", "-"), config.serial)
-        address = bytes([int(part) for part in config.mdns_address.split(".")])
         instance = "%s %s %s" % (self.board.BRAND, self.board.MODEL, config.serial)
+        address = ipv4_octets(config.mdns_address)
         service = Service(instance, host, config.port, self._txt(), [address])
         responder = Responder(service, now, os.urandom)
         browser = Browser(now, os.urandom)

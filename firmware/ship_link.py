@@ -163,7 +163,7 @@ class Link:
 
     def ship_open(self, connection):
         """Data exchange begins: the partner becomes a SPINE peer."""
-        self.peer = Peer(self._node.device, self.ski, self._peer_log)
+        self.peer = Peer(self._node.device, self.ski, self.ship_log)
         self.peer.start(self._node.clock.now_ms())
         self._node.link_open(self)
 
@@ -176,11 +176,8 @@ class Link:
         """The peer's SHIP ID. False ends the connection (4450)."""
         return self._node.learn_ship_id(self.ski, ship_id)
 
-    def ship_log(self, connection, text):
-        """Something worth a line in the log."""
-        self._node.log.info("%s %s" % (self._name(), text))
-
-    def _peer_log(self, peer, text):
+    def ship_log(self, source, text):
+        """Something worth a line in the log, from the SHIP connection or the SPINE peer."""
         self._node.log.info("%s %s" % (self._name(), text))
 
     def _name(self):
@@ -190,18 +187,14 @@ class Link:
 
     def trust(self):
         """The user trusts this peer."""
-        now = self._node.wall.now_ms()
         if self.connection:
-            self.connection.trust(now)
-            self._pump(now)
+            self.connection.trust(self._node.wall.now_ms())
             self.flush()
 
     def reject(self):
         """The user does not trust this peer, or no longer."""
-        now = self._node.wall.now_ms()
         if self.connection:
-            self.connection.reject(now)
-            self._pump(now)
+            self.connection.reject(self._node.wall.now_ms())
             self.flush()
 
     def end(self):
@@ -211,7 +204,6 @@ class Link:
             self._socket.close(_CLOSE, "close", now)
         else:
             self.connection.end("unspecific", now)
-            self._pump(now)
         self.flush()
 
     def retire(self):

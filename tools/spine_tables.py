@@ -46,15 +46,20 @@ FLAGS = {"list": 0x8000, "key": 0x4000, "writeCheck": 0x2000, "optionalKey": 0x1
 CHOICE = 0x0800  # the field's type holds one of several alternatives
 TYPE_MASK = 0x07FF
 FUNCTION_KINDS = ("data", "list", "call", "result")
+LIST = 1
 ELEMENTS_OF_FUNCTION = 0x80
 EMPTY_TYPE = "ElementTagType"
 
 
 @dataclass
 class Model:
-    """The description: `simple` name → base, `types` name → fields, `functions` name → row."""
+    """The description: `simple` name → base, `types` name → fields, `functions` name → row.
+
+    `enums` name → (values, whether others may be added) serves the documentation only.
+    """
 
     simple: dict = field(default_factory=dict)
+    enums: dict = field(default_factory=dict)
     types: dict = field(default_factory=dict)
     functions: dict = field(default_factory=dict)
     choices: set = field(default_factory=set)
@@ -80,7 +85,10 @@ def read_model(path: Path = MODEL) -> Model:
         elif words[0] == "simple":
             model.simple[words[1]] = words[2]
         elif words[0] == "enum":
-            model.simple[words[1].rstrip(":")] = "enum"
+            name = words[1].rstrip(":")
+            model.simple[name] = "enum"
+            head, _, values = line.partition(":")
+            model.enums[name] = (values.split(), head.endswith("extendable"))
         elif words[0] == "function":
             options = dict(word.split("=", 1) for word in words[5:])
             model.functions[words[1]] = {
@@ -165,6 +173,8 @@ class Packer:
         for name in functions:
             function = self.model.functions[name]
             kind = FUNCTION_KINDS.index(function["kind"])
+            if kind == LIST and self.model.types[function["type"]][0][1] not in self.model.types:
+                kind = 0  # a list of texts has no entries that could be told apart
             if function["whole"]:
                 kind |= ELEMENTS_OF_FUNCTION
             selectors = function["selectors"]

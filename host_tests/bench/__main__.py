@@ -4,7 +4,7 @@ make bench                        table, build/bench.json
 make bench ARGS=--write           also the table in host_tests/README.md
 make bench ARGS="--against HOST:PORT"
     the same client against another charger that trusts the SKI that is printed
-make bench ARGS="--only latency"  one part: latency, echonet, heap or sizes
+make bench ARGS="--only latency"  one part: latency, echonet, heap, spine or sizes
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tests.bench import echonet, heap, latency, sizes
+from host_tests.bench import echonet, heap, latency, sizes, spine
 from host_tests.bench.figures import Figure, median, p95
 from tools.energy_manager.identity import Identity
 
@@ -26,7 +26,7 @@ OUTPUT = ROOT / "build" / "bench.json"
 README = ROOT / "host_tests" / "README.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
-PARTS = ("latency", "echonet", "heap", "sizes")
+PARTS = ("latency", "echonet", "heap", "spine", "sizes")
 
 
 def main() -> int:
@@ -66,6 +66,8 @@ def measure(only: str | None, console: Console) -> list[Figure]:
             figures += echonet.measure(folder)
         if only in (None, "heap"):
             figures += heap.measure(folder, status.update)
+        if only in (None, "spine"):
+            figures += spine.measure(folder, status.update)
         if only in (None, "sizes"):
             status.update("sizes")
             figures += sizes.measure()

@@ -101,11 +101,15 @@ class Charger:
     async def prepare(self):
         """Everything up to data exchange with a peer we trust."""
         await self.hello()
+        await self.negotiate()
+        await self.send(1, NO_PIN)
+
+    async def negotiate(self):
+        """The protocol handshake; the client announces its PIN state with its selection."""
         await self.expect(1, ANNOUNCE)
         await self.send(1, SELECT)
         await self.expect(1, SELECT)
         await self.expect(1, NO_PIN)
-        await self.send(1, NO_PIN)
 
 
 @contextlib.asynccontextmanager
@@ -410,10 +414,7 @@ def test_a_charger_that_asks_its_user_is_waited_for_with_prolongations(pair):
             assert total * 1000 < frame.body["waiting"] <= total * 1000 + 1000
         await charger.send(1, READY)
         await charger.send(1, READY)  # crosses the prolongation: not an error then
-        await charger.expect(1, ANNOUNCE)
-        await charger.send(1, SELECT)
-        await charger.expect(1, SELECT)
-        await charger.expect(1, NO_PIN)
+        await charger.negotiate()
         await charger.send(1, NO_PIN)
 
     phases = []
@@ -433,10 +434,7 @@ def test_while_our_user_is_asked_the_charger_sees_us_pending(pair):
         await charger.expect(1, READY.replace("ready", "pending"))
         await charger.send(1, READY)
         await charger.expect(1, READY)
-        await charger.expect(1, ANNOUNCE)
-        await charger.send(1, SELECT)
-        await charger.expect(1, SELECT)
-        await charger.expect(1, NO_PIN)
+        await charger.negotiate()
         await charger.send(1, NO_PIN)
 
     async def client(connection):
@@ -557,10 +555,7 @@ def test_handshake_errors_of_the_peer_end_the_connection_in_both_spellings(pair)
 def test_a_charger_that_wants_a_pin_is_a_refusal(pair):
     async def script(charger):
         await charger.hello()
-        await charger.expect(1, ANNOUNCE)
-        await charger.send(1, SELECT)
-        await charger.expect(1, SELECT)
-        await charger.expect(1, NO_PIN)
+        await charger.negotiate()
         await charger.send(
             1, '{"connectionPinState":[{"pinState":"required"},{"inputPermission":"ok"}]}'
         )
@@ -574,10 +569,7 @@ def test_messages_of_data_exchange_that_come_before_the_pin_state_are_kept(pair)
 
     async def script(charger):
         await charger.hello()
-        await charger.expect(1, ANNOUNCE)
-        await charger.send(1, SELECT)
-        await charger.expect(1, SELECT)
-        await charger.expect(1, NO_PIN)
+        await charger.negotiate()
         await charger.send(1, ASK_METHODS)
         await charger.send(
             2, '{"data":[{"header":[{"protocolId":"ee1.0"}]},{"payload":{"datagram":[{"a":1}]}}]}'

@@ -5,6 +5,7 @@ leaves a line in the log, leaves no octet on the heap, and an energy manager tha
 the time goes on being answered.
 """
 
+import functools
 import os
 import ssl
 
@@ -29,6 +30,7 @@ from host_tests.e2e.world import (
     settled_heap,
     wait_heap,
     wait_status,
+    watched_charger,
 )
 from tools.simulate import Simulator
 
@@ -54,18 +56,12 @@ def certificates(tmp_path_factory):
 def world(tmp_path_factory, certificates):
     """(charger, manager that is connected, octets on the heap before and with that)."""
     state = tmp_path_factory.mktemp("state")
-    with Manager(state / "manager") as manager:
-        trust = [manager.identity.ski, certificates["good"].ski]
-        with Simulator(port=0, state=state / "charger", no_mdns=True, trust=trust) as charger:
-            warm_up(charger, manager, certificates)
-            idle = settled_heap(charger)
-            manager.connect_to(charger)
-            yield charger, manager, idle, settled_heap(charger)
-            manager.close()
+    warm = functools.partial(warm_up, certificates)
+    with watched_charger(state, [certificates["good"].ski], warm) as made:
+        yield made
 
 
-def warm_up(charger, manager, certificates):
-    """Visit every kind of code once: some is loaded, and some lists grow, when first used."""
+def warm_up(certificates, charger, manager):
     manager.connect_to(charger)
     manager.wait_usable()
     manager.release()  # controlled: the charger changes no state by itself meanwhile

@@ -6,6 +6,7 @@ octet.
 """
 
 import contextlib
+import functools
 import time
 
 import pytest
@@ -14,12 +15,10 @@ from host_tests.e2e.peer import DISCOVERY, Closed, Peer, make_certificate
 from host_tests.e2e.world import (
     HEAP_SLACK,
     LogReader,
-    Manager,
-    settled_heap,
     wait_heap,
     wait_status,
+    watched_charger,
 )
-from tools.simulate import Simulator
 
 ANSWER_S = 0.5
 UPGRADE_S = 15  # from accepting TCP to the end of the upgrade
@@ -38,19 +37,13 @@ def certificates(tmp_path_factory):
 @pytest.fixture(scope="module")
 def slow_world(tmp_path_factory, certificates):
     """(charger, manager that is connected, octets on the heap before and with that)."""
-    state = tmp_path_factory.mktemp("slow")
-    with Manager(state / "manager") as manager:
-        trust = [manager.identity.ski, certificates["good"].ski, certificates["second"].ski]
-        with Simulator(port=0, state=state / "charger", no_mdns=True, trust=trust) as charger:
-            warm_up(charger, manager, certificates)
-            idle = settled_heap(charger)
-            manager.connect_to(charger)
-            yield charger, manager, idle, settled_heap(charger)
-            manager.close()
+    trusted = [certificates["good"].ski, certificates["second"].ski]
+    warm = functools.partial(warm_up, certificates)
+    with watched_charger(tmp_path_factory.mktemp("slow"), trusted, warm) as made:
+        yield made
 
 
-def warm_up(charger, manager, certificates):
-    """Visit every kind of code once: some is loaded, and some lists grow, when first used."""
+def warm_up(certificates, charger, manager):
     manager.connect_to(charger)
     manager.wait_usable()
     manager.release()  # controlled: the charger changes no state by itself meanwhile

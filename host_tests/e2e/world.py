@@ -1,6 +1,7 @@
 """What the end-to-end tests share: a blocking energy manager, and looks at a charger's insides."""
 
 import asyncio
+import contextlib
 import threading
 import time
 
@@ -63,6 +64,23 @@ class Manager:
 
     def _run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+
+
+@contextlib.contextmanager
+def watched_charger(state, trusted, warm_up):
+    """Yield (charger, manager that is connected, octets on the heap before and with that).
+
+    `trusted` are the SKIs of further peers; `warm_up(charger, manager)` visits every kind of code
+    once, because some is loaded, and some lists grow, when first used.
+    """
+    with Manager(state / "manager") as manager:
+        trust = [manager.identity.ski, *trusted]
+        with Simulator(port=0, state=state / "charger", no_mdns=True, trust=trust) as charger:
+            warm_up(charger, manager)
+            idle = settled_heap(charger)
+            manager.connect_to(charger)
+            yield charger, manager, idle, settled_heap(charger)
+            manager.close()
 
 
 def heap_used(charger: Simulator) -> int:

@@ -23,6 +23,7 @@ from test_mdns_messages import (
     question,
     read,
     record,
+    run,
     srv,
 )
 
@@ -41,18 +42,6 @@ def hear(browser, now, answers, additional=(), port=PORT):
 
 def events(browser):
     return [(kind, peer.instance) for kind, peer in browser.events()]
-
-
-def run(browser, until):
-    """Let time pass; return [(ms, packet)] of what was sent."""
-    sent = []
-    while browser.deadline() <= until:
-        now = browser.deadline()
-        browser.tick(now)
-        for packet, destination in browser.take():
-            assert destination is None
-            sent.append((now, packet))
-    return sent
 
 
 def asked(packet):

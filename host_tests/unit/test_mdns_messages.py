@@ -137,6 +137,21 @@ def kinds(packet):
     return [entry[1] for entry in sections[1]], [entry[1] for entry in sections[3]]
 
 
+def run(machine, until, now=None):
+    """Let time pass for a responder or browser; return [(ms, packet)] of what was multicast.
+
+    `now` is the time given to what has waited since before.
+    """
+    sent = [(now, packet) for packet, _ in machine.take()]
+    while machine.deadline() is not None and machine.deadline() <= until:
+        now = machine.deadline()
+        machine.tick(now)
+        for packet, destination in machine.take():
+            assert destination is None
+            sent.append((now, packet))
+    return sent
+
+
 def test_what_message_writes_is_what_read_reads():
     packet = message(
         RESPONSE,

@@ -26,6 +26,7 @@ from test_mdns_messages import (
     question,
     read,
     record,
+    run,
     srv,
 )
 
@@ -41,18 +42,6 @@ FOREIGN_PROBE = unhexlify(
     "0021000100000078001000000000126702766d056c6f63616c001344656d6f2d48454d532d313233343536373839"
     "055f73686970045f746370056c6f63616c0000100001000000780006056361743d32"
 )
-
-
-def run(responder, until, now=None):
-    """Let time pass; return [(ms, packet)] of what was multicast, `now` for what waits already."""
-    sent = [(now, packet) for packet, _ in responder.take()]
-    while responder.deadline() is not None and responder.deadline() <= until:
-        now = responder.deadline()
-        responder.tick(now)
-        for packet, destination in responder.take():
-            assert destination is None
-            sent.append((now, packet))
-    return sent
 
 
 def is_probe(packet):

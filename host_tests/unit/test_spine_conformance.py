@@ -1,9 +1,9 @@
 """The conformance cases TC_SPINE_* (test specification 1.0.0) that apply to a charging station.
 
 One test for each case of "any device" and "controllable system", in the roles of the document:
-the station is the device under test, `Manager` the tester. Cases for energy guards do not apply,
-and DDISC_002 tests an optional reaction that we have not. "Scenario complete" is LPC scenarios 1
-and 3: relations, a heartbeat with a time-out of 120 s, a limit written and acknowledged.
+the station is the device under test, `Manager` the tester. Cases for energy guards (ENTITY_001,
+RTC_001...RTC_003) do not apply. "Scenario complete" is LPC scenarios 1 and 3: relations, a
+heartbeat with a time-out of 120 s, a limit written and acknowledged.
 """
 
 from spine_world import (
@@ -355,11 +355,20 @@ def test_tc_spine_fc_001_node_management_call_to_another_feature_is_refused():
 
 def test_tc_spine_ddisc_001_a_new_partner_is_asked_for_its_structure():
     manager = World().manager
-    manager.world.pass_time(30)
+    manager.world.pass_time(29)
     asked = [a for a in manager.take() if a.classifier == "read"]
     assert [(a.function, a.source, a.destination) for a in asked] == [
         ("nodeManagementDetailedDiscoveryData", NODE_MANAGEMENT, NODE_MANAGEMENT)
     ]
+
+
+def test_tc_spine_ddisc_002_a_partner_that_stays_silent_for_30_s_is_asked_again():
+    manager = World().manager
+    manager.take()
+    manager.world.pass_time(29)
+    assert manager.take() == []
+    manager.world.pass_time(1)
+    assert [a.function for a in manager.take()] == ["nodeManagementDetailedDiscoveryData"]
 
 
 def test_tc_spine_bind_001_node_management_cannot_be_bound():

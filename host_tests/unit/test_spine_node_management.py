@@ -14,7 +14,9 @@ from spine_world import (
     SERVER,
     Manager,
     World,
+    discovery_text,
     flat,
+    use_cases_text,
 )
 
 from spine.relations import MAX_PER_PEER
@@ -214,6 +216,39 @@ def test_deleting_by_address_by_number_and_below_an_entity():
     assert bindings(manager) == []
 
 
+def test_deleting_with_missing_foreign_and_exchanged_devices():
+    _, manager = station()
+    assert manager.relate("Binding", LOAD_CONTROL, "LoadControl") == 0
+    third = client_address(device='{"device":"d:_n:third"},')
+    swapped = client_address(device='{"device":"%s"},' % EVSE)
+    theirs = server_address(4).replace(EVSE, HEMS)
+    # A third device, ourselves as the client, the partner as the server: not in our table.
+    for client, server in (
+        (third, server_address(4)),
+        (swapped, server_address(4)),
+        (client_address(), theirs),
+        (client_address(), server_address(4).replace(EVSE, "d:_n:third")),
+    ):
+        assert delete(manager, "Binding", client, server) == 0
+        assert len(bindings(manager)) == 1
+    # Missing parts: the client is the sender, the server we; without feature all of an entity.
+    without = server_address(4).replace('{"device":"%s"},' % EVSE, "")
+    assert delete(manager, "Binding", client_address(device=""), without) == 0
+    assert bindings(manager) == []
+    for client, server in (
+        ('{"clientAddress":[{"device":"%s"},{"entity":[1]}]}' % HEMS, ""),
+        (
+            '{"clientAddress":[{"device":"%s"}]}' % HEMS,
+            '{"serverAddress":[{"device":"%s"}]}' % EVSE,
+        ),
+        ("", ""),
+    ):
+        assert manager.relate("Binding", LOAD_CONTROL, "LoadControl") == 0
+        assert manager.relate("Binding", CONFIGURATION, "DeviceConfiguration") == 0
+        assert delete(manager, "Binding", client, server) == 0
+        assert bindings(manager) == []
+
+
 def test_a_deleted_binding_no_longer_permits_writes():
     # TC_SPINE_BIND_002
     _, manager = station()
@@ -306,6 +341,123 @@ def test_entities_of_the_partner_come_and_go():
     notify(manager, removed)
     assert manager.peer.remote.servers("DeviceDiagnosis") == [SERVER]
     assert list(world.device.subscriptions) == []
+
+
+def test_features_of_the_partner_come_and_go():
+    # lastStateChange "modified" of an entity, with the features that changed (TS 7.1.5)
+    world = World()
+    manager = world.manager
+    manager.introduce()
+    assert manager.relate("Subscription", LOAD_CONTROL, "LoadControl") == 0
+    assert manager.relate("Subscription", LOAD_CONTROL, "LoadControl", ((1,), 9)) == 0
+    modified = (
+        '[{"description":[{"entityAddress":[{"entity":[1]}]},{"lastStateChange":"modified"}]}]'
+    )
+    feature = (
+        '[{"description":[{"featureAddress":[{"entity":[1]},{"feature":%d}]}%s,'
+        '{"lastStateChange":"%s"}]}]'
+    )
+    diagnosis = ',{"featureType":"DeviceDiagnosis"},{"role":"server"},{"maxResponseDelay":"PT20S"}'
+    features = ',{"featureInformation":[%s]}' % ",".join(
+        [
+            feature % (1, "", "removed"),
+            feature % (9, "", "removed"),
+            feature % (7, diagnosis, "added"),
+        ]
+    )
+    notify(manager, modified, features)
+    assert manager.peer.remote.servers("DeviceDiagnosis") == [((1,), 7)]
+    assert manager.peer.remote.delays == {((1,), 7): 20_000}
+    assert [entry.client_feature for entry in world.device.subscriptions] == [CLIENT[1]]
+    assert manager.peer.remote.entities[(1,)] == "CEM"
+
+
+def test_an_entity_that_is_added_again_has_new_features():
+    world = World()
+    manager = world.manager
+    manager.introduce()
+    added = (
+        '[{"description":[{"entityAddress":[{"entity":[1]}]},{"entityType":"GridGuard"},'
+        '{"lastStateChange":"added"}]}]'
+    )
+    notify(manager, added)
+    assert manager.peer.remote.entities[(1,)] == "GridGuard"
+    assert manager.peer.remote.servers("DeviceDiagnosis") == []
+
+
+def test_a_complete_notify_is_compared_with_what_was_known():
+    world = World()
+    manager = world.manager
+    manager.introduce(discovery_text((1, 1), (2, 5)))
+    for number in (1, 2):
+        assert manager.relate("Subscription", LOAD_CONTROL, "LoadControl", ((number,), 2)) == 0
+    manager.send("notify", NODE_MANAGEMENT, NODE_MANAGEMENT, discovery_text((2, 6)))
+    assert sorted(manager.peer.remote.entities) == [(0,), (2,)]
+    assert manager.peer.remote.servers("DeviceDiagnosis") == [((2,), 6)]
+    assert [entry.client_entity for entry in world.device.subscriptions] == [(2,)]
+    # The use cases stay: they are told on their own.
+    assert manager.peer.remote.actors_of("limitationOfPowerConsumption") == [((1,), "EnergyGuard")]
+
+
+def test_discovery_data_that_breaks_off_changes_nothing():
+    world = World()
+    manager = world.manager
+    manager.introduce()
+    before = dict(manager.peer.remote.entities)
+    broken = discovery_text((2, 6), (3, 6), (4, 6), (5, 6)).replace(
+        '"role":"client"', '"role":client'
+    )
+    manager.send("notify", NODE_MANAGEMENT, NODE_MANAGEMENT, broken)
+    assert manager.peer.remote.entities == before
+    assert manager.peer.remote.servers("DeviceDiagnosis") == [SERVER]
+
+
+def test_a_first_reply_that_calls_itself_partial_is_all_there_is():
+    manager = World().manager
+    partial = (
+        '{"function":"nodeManagementDetailedDiscoveryData"},'
+        '{"filter":[[{"cmdControl":[{"partial":[]}]}]]},'
+    )
+    manager.introduce(partial + DISCOVERY)
+    assert manager.peer.remote.servers("DeviceDiagnosis") == [SERVER]
+    assert len(manager.peer.remote.use_cases) == 1
+
+
+def test_a_delete_filter_in_node_management_data_makes_us_read_it_again():
+    manager = World().manager
+    manager.introduce()
+    for function in ("nodeManagementDetailedDiscoveryData", "nodeManagementUseCaseData"):
+        command = '{"function":"%s"},{"filter":[[{"cmdControl":[{"delete":[]}]}]]},{"%s":[]}' % (
+            function,
+            function,
+        )
+        answers = manager.send("notify", NODE_MANAGEMENT, NODE_MANAGEMENT, command, ack=False)
+        assert [(a.classifier, a.function) for a in answers] == [("read", function)]
+        # Not so for a reply, which could go on for ever.
+        assert manager.send("reply", NODE_MANAGEMENT, NODE_MANAGEMENT, command, ack=False) == []
+
+
+def test_use_cases_of_a_client_actor_become_unavailable_and_available():
+    manager = World().manager
+    manager.introduce()
+    remote = manager.peer.remote
+    assert len(remote.actors_of("limitationOfPowerConsumption")) == 1
+    partial = (
+        '{"function":"nodeManagementUseCaseData"},{"filter":[[{"cmdControl":[{"partial":[]}]}]]},'
+    )
+    for state, count in (("false", 0), ("true", 1)):
+        text = use_cases_text(1).replace(
+            '"useCaseAvailable":true', '"useCaseAvailable":%s' % state
+        )
+        for prefix in (partial, ""):
+            manager.send("notify", NODE_MANAGEMENT, NODE_MANAGEMENT, prefix + text)
+            remote = manager.peer.remote
+            assert len(remote.actors_of("limitationOfPowerConsumption")) == count
+    # A partial notify touches its own (address, actor) only.
+    manager.send(
+        "notify", NODE_MANAGEMENT, NODE_MANAGEMENT, partial + use_cases_text(2, actor="CEM")
+    )
+    assert len(manager.peer.remote.actors_of("limitationOfPowerConsumption")) == 2
 
 
 def test_the_device_address_of_the_discovery_outranks_that_of_the_header():

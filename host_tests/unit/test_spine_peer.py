@@ -11,8 +11,7 @@ from spine_world import (
     flat,
 )
 
-from spine.errors import TIMEOUT
-from spine.peer import MAX_OUTBOX
+from spine.client import MAX_OUTBOX
 
 DISCOVERY_READ = '{"nodeManagementDetailedDiscoveryData":[]}'
 LIMITS_READ = '{"loadControlLimitListData":[]}'
@@ -215,38 +214,6 @@ def test_restricted_reads_are_answered_restricted():
     assert manager.read(MEASUREMENT, "measurementListData", delete).error == 7
 
 
-def test_requests_that_are_not_answered_end_after_ten_seconds():
-    world = World()
-    peer = world.manager.peer
-    outcome = []
-    peer.read(
-        world.now, NODE_MANAGEMENT, CLIENT, "measurementListData", lambda *a: outcome.append(a)
-    )
-    world.pass_time(9.999)
-    assert outcome == []
-    world.pass_time(0.001)
-    assert outcome == [(None, TIMEOUT, world.now)]
-    assert peer.deadline() is None
-
-
-def test_a_result_ends_a_read_and_a_reply_with_result_data_ends_a_call():
-    world, manager = station()
-    outcome = []
-    peer = manager.peer
-    peer.read(
-        world.now, NODE_MANAGEMENT, CLIENT, "measurementListData", lambda *a: outcome.append(a)
-    )
-    asked = manager.take()[0]
-    refusal = '{"resultData":[{"errorNumber":6}]}'
-    manager.send("result", CLIENT, NODE_MANAGEMENT, refusal, reference=asked.counter)
-    assert outcome == [(None, 6, world.now)]
-    peer.subscribe(world.now, NODE_MANAGEMENT, CLIENT, "LoadControl", lambda *a: outcome.append(a))
-    asked = manager.take()[0]
-    done = '{"resultData":[{"errorNumber":0}]}'
-    manager.send("reply", CLIENT, NODE_MANAGEMENT, done, ack=False, reference=asked.counter)
-    assert outcome[1] == (None, 0, world.now)
-
-
 def test_a_peer_that_takes_nothing_is_overrun():
     world, manager = station()
     assert manager.relate("Subscription", LOAD_CONTROL, "LoadControl") == 0
@@ -265,3 +232,19 @@ def test_error_results_carry_a_description():
     _, manager = station()
     answer = manager.send("read", CLIENT, ((9,), 1), LIMITS_READ)[0]
     assert flat(answer.data) == {"errorNumber": 4, "description": "no such feature"}
+
+
+def test_optional_parts_of_header_and_command_are_ignored():
+    _, manager = station()
+    answers = manager.receive(
+        '{"datagram":[{"header":[{"specificationVersion":"1.3.0"},{"addressSource":[{"device":"%s"},'
+        '{"entity":[1]},{"feature":2}]},{"addressDestination":[{"device":"%s"},{"entity":[1]},'
+        '{"feature":4}]},{"addressOriginator":[{"device":"d:_n:far_away"},{"entity":[7]},'
+        '{"feature":9}]},{"msgCounter":5},{"cmdClassifier":"read"},{"timestamp":"PT0S"}]},'
+        '{"payload":[{"cmd":[[{"loadControlLimitListData":[]},{"manufacturerSpecificExtension":'
+        '"00ff"},{"lastUpdateAt":"2025-03-01T10:00:00Z"}]]}]}]}' % (HEMS, EVSE)
+    )
+    # The answer goes to the source, not to the originator; we are in simple mode (5.4).
+    assert [(a.classifier, a.destination) for a in answers] == [("reply", CLIENT)]
+    assert "addressOriginator" not in answers[0].text
+    assert HEMS in answers[0].text

@@ -3,6 +3,7 @@
 import json
 
 from spine import model, restricted
+from spine.changes import changes
 from spine.errors import SpineError
 
 LIMIT = "loadControlLimitListData"
@@ -30,12 +31,12 @@ def run(function, data, filters, stated):
     before = json.dumps(data)
     try:
         delete, partial = restricted.parse_filters(index, json.loads(filters), decoder)
-        changes = restricted.changes(index, data, stated, delete, partial)
+        found = changes(index, data, stated, delete, partial)
     except SpineError as error:
-        changes = None
+        found = None
         number = error.number
     assert json.loads(before) == data  # whatever happens, nothing is changed in place
-    return number if changes is None else {change.index: change.new for change in changes}
+    return number if found is None else {change.index: change.new for change in found}
 
 
 PARTIAL = '[{"cmdControl":[{"partial":[]}]}]'

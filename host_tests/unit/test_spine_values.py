@@ -1,6 +1,6 @@
-"""Scaled numbers and durations."""
+"""Scaled numbers, durations and times."""
 
-from spine.values import duration, parse_duration, scaled, unscale
+from spine.values import duration, parse_datetime, parse_duration, scaled, unscale
 
 
 def refused(function, argument):
@@ -62,3 +62,34 @@ def test_what_is_no_duration_is_refused():
         "PT99999999999S",
     ):
         assert refused(parse_duration, text), text
+
+
+def test_times_in_all_forms_are_milliseconds_since_1970():
+    for text, milliseconds in (
+        ("1970-01-01T00:00:00Z", 0),
+        ("2025-03-01T10:00:00Z", 1_740_823_200_000),
+        ("2025-03-01T10:00:00", 1_740_823_200_000),
+        ("2025-03-01T11:30:00+01:30", 1_740_823_200_000),
+        ("2025-03-01T05:00:00-05:00", 1_740_823_200_000),
+        ("2025-03-01T10:00:00.25Z", 1_740_823_200_250),
+        ("2025-03-01T10:00:00.0004999Z", 1_740_823_200_000),
+        ("2024-02-28T24:00:00Z", 1_709_164_800_000),
+        ("2024-02-29T00:00:00Z", 1_709_164_800_000),
+    ):
+        assert parse_datetime(text) == milliseconds, text
+
+
+def test_what_is_no_time_is_refused():
+    for text in (
+        "",
+        "PT5M",
+        "10:00:00",
+        "2025-03-01",
+        "2025-03-01T10:00",
+        "2025-13-01T10:00:00Z",
+        "2025-03-32T10:00:00Z",
+        "2025-03-01Tx:00:00Z",
+        "2025-03-01T10:00:00.xZ",
+        "1025-03-01T10:00:00Z",
+    ):
+        assert refused(parse_datetime, text), text

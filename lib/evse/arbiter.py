@@ -21,8 +21,6 @@ USER = const(7)
 OSCEV = const(8)
 SOURCE_COUNT = const(9)
 
-_HARDWARE = const(0)
-_COUNT = const(9)
 _NAMES = "hardware cable installation temperature OPEV LPC ECHONET user OSCEV"
 
 _UNLIMITED_MA = const(1_000_000)
@@ -97,7 +95,7 @@ class Arbiter:
     def __init__(self, nominal_mv: int = 230_000):
         self.decision = Decision()
         self._nominal_mv = nominal_mv
-        self._limits = [None] * _COUNT
+        self._limits = [None] * SOURCE_COUNT
         self._is_changed = True
         self._recheck_ms = None
 
@@ -183,8 +181,8 @@ class Arbiter:
         self._recheck_ms = None
         amps_ma = _UNLIMITED_MA
         limit_w = None
-        amps_source = watts_source = _HARDWARE
-        for source in range(_COUNT):
+        amps_source = watts_source = HARDWARE
+        for source in range(SOURCE_COUNT):
             limit = self._limits[source]
             if limit is None or not limit.is_active:
                 continue
@@ -201,10 +199,10 @@ class Arbiter:
                 if value < amps_ma:
                     amps_ma = value
                     amps_source = source
-        hardware = self._limits[_HARDWARE]
+        hardware = self._limits[HARDWARE]
         if hardware is None or not hardware.is_active:
             amps_ma = 0
-            amps_source = _HARDWARE
+            amps_source = HARDWARE
         current_ma = decision.amps_ma = amps_ma - amps_ma % 100
         decision.limit_w = limit_w
         source = amps_source

@@ -15,7 +15,6 @@ MEASURED = const(0)
 CALCULATED = const(1)
 EMPIRICAL = const(2)
 
-_NORMAL = const(0)
 _STALE_MS = const(5_000)
 
 _USED_MA = const(1_000)  # a phase above this is used
@@ -41,7 +40,7 @@ class Meter:
     def is_good(self, now: int) -> bool:
         """Say whether the values may be used for control: normal, and at most 5 s old."""
         updated_ms = self.updated_ms
-        return self.state == _NORMAL and updated_ms is not None and now - updated_ms <= _STALE_MS
+        return self.state == NORMAL and updated_ms is not None and now - updated_ms <= _STALE_MS
 
     def mean_voltage_mv(self) -> int:
         """Return the mean phase voltage of the last good reading, 0 if there was none."""

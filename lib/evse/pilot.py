@@ -24,9 +24,6 @@ LEVEL_E = const(4)
 LEVEL_F = const(5)
 LEVEL_NONE = const(6)  # not classified yet, or no fresh reading
 
-_C = const(2)
-_NONE = const(6)
-
 _TOP_MV = const(10_500)  # between A and B; B/C, C/D and D/E follow every 3 V
 _STEP_MV = const(3_000)
 _NEGATIVE_MV = const(-6_000)  # between E and F
@@ -83,7 +80,7 @@ def classify(high_mv: int, previous: int) -> int:
     level = 0
     bound_mv = _TOP_MV
     while level < 5:
-        if previous == _NONE:
+        if previous == LEVEL_NONE:
             margin_mv = 0
         elif previous > level:
             margin_mv = _HYSTERESIS_MV
@@ -138,7 +135,7 @@ class PilotInput:
         self._missed_ms = None
 
     def _is_believed(self, now, raw):
-        if raw == _C or self.level == _NONE:
+        if raw == LEVEL_C or self.level == LEVEL_NONE:
             return self._raw_count >= _STABLE_READINGS and now - self._raw_ms >= _STABLE_MS
         return now - self._agreed_ms > _LATE_MS or now - self._missed_ms >= _LEAVE_MS
 

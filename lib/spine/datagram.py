@@ -230,7 +230,7 @@ def read_address(tree):
 def _integer(value):
     if isinstance(value, str):
         value = int(value)
-    if not isinstance(value, int) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("number")
     return value
 
@@ -258,10 +258,11 @@ def write_header(out, source, destination, counter, reference, classifier, ack_r
     """
     out.extend(
         (
-            '{"datagram":[{"header":[{"specificationVersion":"1.3.0"},{"addressSource":%s},'
+            '{"datagram":[{"header":[{"specificationVersion":"%s"},{"addressSource":%s},'
             '{"addressDestination":%s},{"msgCounter":%d}%s,{"cmdClassifier":"%s"}%s]},'
             '{"payload":[{"cmd":[['
             % (
+                VERSION,
                 source,
                 destination,
                 counter,

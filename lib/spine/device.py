@@ -7,9 +7,9 @@ share one LoadControl feature): each adds its own provider, and a write touching
 
 from micropython import const
 
-from spine import model, restricted
+from spine import changes, model, restricted
 from spine.datagram import address_text
-from spine.errors import COMMAND_NOT_SUPPORTED, SpineError
+from spine.errors import COMMAND_NOT_SUPPORTED, COMMAND_REJECTED, SpineError
 from spine.relations import Relations
 
 # possibleOperations of a function
@@ -24,9 +24,10 @@ SPECIAL = "special"
 class Function:
     """A function served by a feature, put together from one provider or several.
 
-    A provider is a pair `read(peer)`, `write(change)` or None. `read` yields the natural entries
-    of a list function, or returns the structure of another one. `write` checks a
-    restricted.Change, raises SpineError to refuse it, and returns a callable that carries it out.
+    A provider is `read(peer)`, `write(change)` or None, and whether clients may add and remove
+    entries. `read` yields the natural entries of a list function, or returns the structure of
+    another one. `write` checks a changes.Change, raises SpineError to refuse it, and returns a
+    callable that carries it out.
     """
 
     def __init__(self, name):
@@ -37,9 +38,9 @@ class Function:
         self.operations = 0
         self._providers = []
 
-    def add(self, read, write):
+    def add(self, read, write, is_open=False):
         """Add a provider."""
-        self._providers.append((read, write))
+        self._providers.append((read, write, is_open))
         self.operations |= READ | (WRITE if write else 0)
 
     def possible_operations(self):
@@ -53,7 +54,7 @@ class Function:
 
     def entries(self, peer):
         """Yield the entries of a list function."""
-        for read, _ in self._providers:
+        for read, _, _ in self._providers:
             for entry in read(peer):
                 yield entry
 
@@ -75,17 +76,26 @@ class Function:
         else:
             model.encode_list(out, self.row, self.entries(peer))
 
-    def prepare_write(self, peer, changes):
-        """Check all changes, then return the callables that carry them out. Raises SpineError."""
-        owners = []
-        for read, write in self._providers:
+    def prepare_write(self, peer, stated, delete, partial):
+        """Check a write, then return the callables that carry it out. Raises SpineError."""
+        owners = []  # of each entry; what is added goes to the last provider that is open
+        rules = changes.OWNED
+        new_owner = None
+        for provider in self._providers:
+            read, _, is_open = provider
             count = 1 if model.list_field(self.row) < 0 else len(list(read(peer)))
-            owners.extend([write] * count)
+            owners.extend([provider] * count)
+            if is_open:
+                rules = changes.OPEN
+                new_owner = provider
         commits = []
-        for change in changes:
-            write = owners[change.index]
+        data = self.data(peer)
+        for change in changes.changes(self.row, data, stated, delete, partial, rules):
+            _, write, is_open = owners[change.index] if change.index < len(owners) else new_owner
             if write is None:
                 raise SpineError(COMMAND_NOT_SUPPORTED, "read only")
+            if change.new is None and not is_open:
+                raise SpineError(COMMAND_REJECTED, "entry cannot be removed")
             commits.append(write(change))
         return commits
 
@@ -109,13 +119,13 @@ class Feature:
                 return function
         return None
 
-    def serve(self, name, read, write=None):
-        """Serve a function, or add a provider to one that is served already."""
+    def serve(self, name, read, write=None, is_open=False):
+        """Serve a function, or add a provider to one that is served already (see Function)."""
         function = self.find(name)
         if function is None:
             function = Function(name)
             self.functions.append(function)
-        function.add(read, write)
+        function.add(read, write, is_open)
 
     def receive(self, name, handler):
         """Client role: hand notifies of function `name` to `handler(peer, datagram)`."""

@@ -1,14 +1,15 @@
 """NodeManagement, feature 0 of entity [0]: discovery, use cases, bindings, subscriptions (5.5).
 
 `install` puts the feature into a local device. Our own detailed discovery is written feature by
-feature straight into the message, the partner's is read entry by entry, so that neither ever
-stands on the heap as a whole.
+feature straight into the message, so that it never stands on the heap as a whole; the partner's is
+read in spine.remote.
 
 Calls that lack device parts mean: the client is the sender, the server is the recipient; a delete
 without feature or entity means all relations below that address (5.5.4).
 """
 
 from spine import model
+from spine.datagram import VERSION
 from spine.device import CLIENT, SERVER, SPECIAL, Function
 from spine.errors import (
     COMMAND_REJECTED,
@@ -16,6 +17,7 @@ from spine.errors import (
     DESTINATION_UNREACHABLE,
     SpineError,
 )
+from spine.remote import take_discovery, take_use_cases
 
 _DISCOVERY = "nodeManagementDetailedDiscoveryData"
 _USE_CASES = "nodeManagementUseCaseData"
@@ -38,8 +40,8 @@ def install(device):
     for calls in (subscriptions, bindings):
         calls.install(feature)
     feature.serve("nodeManagementDestinationListData", lambda peer: _destinations(device))
-    feature.receive(_DISCOVERY, _take_discovery)
-    feature.receive(_USE_CASES, _take_use_cases)
+    feature.receive(_DISCOVERY, take_discovery)
+    feature.receive(_USE_CASES, take_use_cases)
     return entity
 
 
@@ -59,7 +61,7 @@ class _Discovery(Function):
         device = self._device
         out.extend(
             b'{"nodeManagementDetailedDiscoveryData":[{"specificationVersionList":'
-            b'[{"specificationVersion":["1.3.0"]}]},'
+            b'[{"specificationVersion":["%s"]}]},' % VERSION.encode()
         )
         description = {
             "deviceAddress": {"device": device.address},
@@ -233,9 +235,10 @@ class _Calls:
         number = request.get(self._kind + "Id")
         client = request.get("clientAddress", {})
         server = request.get("serverAddress", {})
-        mine, theirs = self._device.address, peer.address
-        if client.get("device") == mine or server.get("device") == theirs:
-            return  # a relation in which we are the client: the partner's table, not ours
+        if client.get("device", peer.address) != peer.address:
+            return  # we are the client, or a third device: not in our table
+        if server.get("device", self._device.address) != self._device.address:
+            return
 
         def matches(entry):
             return (
@@ -253,89 +256,3 @@ def _below(address, entity, feature):
     if "feature" in address and address["feature"] != feature:
         return False
     return "entity" not in address or tuple(address["entity"]) == entity
-
-
-# --- the partner's structure -----------------------------------------------------------------
-
-
-def _take_discovery(peer, datagram, now):
-    """A discovery reply, or a notify of changes. Both may be partial (TS 7.1.5)."""
-    remote = peer.remote
-    partial = bool(datagram.filters)
-    first = not remote.known and not partial
-    row = model.find_function(_DISCOVERY)
-    type_index = model.function_type(row)
-    entity_field = model.find_field(type_index, b"entityInformation")
-    feature_field = model.find_field(type_index, b"featureInformation")
-    if not partial:
-        remote.clear()
-        _take_device_address(peer, datagram, type_index)
-    for tree in datagram.entries("entityInformation"):
-        entry = peer.decoder.decode(model.field_type(entity_field), tree)
-        _take_entity(peer, entry.get("description", {}))
-    for tree in datagram.entries("featureInformation"):
-        entry = peer.decoder.decode(model.field_type(feature_field), tree)
-        _take_feature(remote, entry.get("description", {}))
-    remote.known = remote.known or first
-    if first:
-        # Both follow at once: one energy manager closes the connection otherwise (Annex A).
-        peer.subscribe(now, _ADDRESS, _ADDRESS, "NodeManagement")
-        peer.read(now, _ADDRESS, _ADDRESS, _USE_CASES)
-    else:
-        peer.structure_changed(now)
-
-
-def _take_device_address(peer, datagram, type_index):
-    """The address in the discovery outranks the one in the header (5.2.3 rule 4)."""
-    field = model.find_field(type_index, b"deviceInformation")
-    for tree in datagram.element("deviceInformation"):
-        information = peer.decoder.field(field, tree) or {}
-        address = information.get("description", {}).get("deviceAddress", {}).get("device")
-        if address:
-            peer.address = address
-
-
-def _take_entity(peer, description):
-    address = tuple(description.get("entityAddress", {}).get("entity", ()))
-    if not address:
-        return
-    if description.get("lastStateChange") == "removed":
-        peer.remote.remove_entity(address)
-        peer.device.bindings.drop_remote_entity(peer, address)
-        peer.device.subscriptions.drop_remote_entity(peer, address)
-    elif "entityType" in description:
-        peer.remote.add_entity(address, description["entityType"])
-
-
-def _take_feature(remote, description):
-    address = description.get("featureAddress", {})
-    if "feature" in address and description.get("lastStateChange") != "removed":
-        remote.add_feature(
-            tuple(address.get("entity", ())),
-            address["feature"],
-            description.get("featureType"),
-            description.get("role"),
-        )
-
-
-def _take_use_cases(peer, datagram, now):
-    """Use case data: complete replaces all, partial replaces entries of the same address and
-    actor.
-
-    An address without entity means the whole device (5.5.6).
-    """
-    remote = peer.remote
-    if not datagram.filters:
-        remote.use_cases = []
-    type_index = model.field_type(model.list_field(model.find_function(_USE_CASES)))
-    for tree in datagram.entries("useCaseInformation"):
-        entry = peer.decoder.decode(type_index, tree)
-        entity = tuple(entry.get("address", {}).get("entity", ())) or None
-        actor = entry.get("actor")
-        if datagram.filters:
-            remote.drop_use_cases(entity, actor)
-        for support in entry.get("useCaseSupport", ()):
-            # useCaseAvailable counts for client actors only; absent means true (IG 2.2).
-            if "useCaseName" in support and support.get("useCaseAvailable") is not False:
-                remote.add_use_case(entity, actor, support["useCaseName"])
-    peer.structure_changed(now)

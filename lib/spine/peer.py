@@ -1,8 +1,8 @@
-"""One connected SPINE partner: takes its datagrams apart, answers them, and asks our questions.
+"""One connected SPINE partner: takes its datagrams apart and answers them.
 
-Covers IEC 63380-3 5.3.2 (counters, acknowledgement, Table 2, processing order, response delay) and
-the order of 5.5.1. `receive` and `tick` leave datagrams in `outbox`, each a list of buffers; the
-owner sends them over SHIP.
+Covers IEC 63380-3 5.3.2 (acknowledgement, Table 2, processing order); asking is in spine.client.
+`receive` and `tick` leave datagrams in `outbox`, each a list of buffers; the owner sends them over
+SHIP.
 
 Rules of this file:
 - exactly one answer for each request; nothing ever answers a result, and no application error
@@ -11,10 +11,9 @@ Rules of this file:
 - all checks come before any change.
 """
 
-from micropython import const
-
 from spine import model, restricted
-from spine.datagram import END, address_text, major, parse, write_header
+from spine.client import Client, begin
+from spine.datagram import address_text, major, parse
 from spine.device import CLIENT, SERVER, WRITE
 from spine.errors import (
     BINDING_REQUIRED,
@@ -24,35 +23,22 @@ from spine.errors import (
     DESTINATION_UNREACHABLE,
     GENERAL_ERROR,
     NO_ERROR,
-    TIMEOUT,
     SpineError,
 )
-from spine.output import Output
 from spine.remote import Remote
 
-RESPONSE_DELAY_MS = const(10_000)  # maxResponseDelay where none is announced (TS 5.2.5.3)
-MAX_PENDING = const(16)  # our own requests under way
-MAX_OUTBOX = const(64)  # datagrams; more means that the owner does not send them
 
-_NODE_MANAGEMENT = ((0,), 0)
-
-
-class Peer:
+class Peer(Client):
     """A partner on one connection. `name` is its SKI, for logs.
 
     `log(peer, text)` is called for whatever an installer might have to know.
     """
 
     def __init__(self, device, name, log):
-        self.device = device
+        super().__init__(device)
         self.name = name
-        self.address = None  # device address, learned from its datagrams
         self.remote = Remote()  # what its discovery told
-        self.outbox = []
-        self.is_overrun = False  # more than MAX_OUTBOX was to be sent: end the connection
-        self.decoder = model.Decoder()
         self._log = log
-        self._pending = {}  # msgCounter -> (deadline, on_answer)
 
     # --- life cycle -------------------------------------------------------------------------
 
@@ -71,10 +57,6 @@ class Peer:
         for use_case in self.device.use_cases:
             use_case.peer_lost(self)
 
-    def discover(self, now):
-        """Read the partner's detailed discovery; subscription and use cases follow its reply."""
-        self.read(now, _NODE_MANAGEMENT, _NODE_MANAGEMENT, "nodeManagementDetailedDiscoveryData")
-
     def structure_changed(self, now):
         """The partner's tree or use cases changed: let the use cases look for their partners."""
         for use_case in self.device.use_cases:
@@ -83,58 +65,6 @@ class Peer:
     def log(self, text):
         """Report something to the owner."""
         self._log(self, text)
-
-    # --- asking -----------------------------------------------------------------------------
-
-    def read(self, now, source, destination, function, on_answer=None):
-        """Read a function of the partner. Addresses are (entity, feature) pairs.
-
-        `on_answer(datagram or None, error number, now)` gets the reply, an error, or the time-out;
-        without it a reply goes to the handlers of the source feature.
-        """
-        out = self._request(now, "read", source, destination, on_answer)
-        out.extend(b'{"%s":[]}' % function.encode())
-        self.finish(out)
-
-    def call(self, now, function, data, on_answer=None):
-        """Call a NodeManagement function of the partner, with acknowledgement."""
-        out = self._request(now, "call", _NODE_MANAGEMENT, _NODE_MANAGEMENT, on_answer)
-        model.encode_function(out, model.find_function(function), data)
-        self.finish(out)
-
-    def subscribe(self, now, source, destination, feature_type, on_answer=None):
-        """Subscribe our client feature to a server feature of the partner (5.5.5)."""
-        request = {
-            "clientAddress": {
-                "device": self.device.address,
-                "entity": source[0],
-                "feature": source[1],
-            },
-            "serverAddress": {
-                "device": self.address,
-                "entity": destination[0],
-                "feature": destination[1],
-            },
-            "serverFeatureType": feature_type,
-        }
-        data = {"subscriptionRequest": request}
-        self.call(now, "nodeManagementSubscriptionRequestCall", data, on_answer)
-
-    def _request(self, now, classifier, source, destination, on_answer):
-        """Begin a request of ours. With too many under way the oldest is given up."""
-        if len(self._pending) >= MAX_PENDING:
-            self.log("too many requests under way")
-            self._complete(min(self._pending), None, TIMEOUT, now)
-        counter = self.device.next_counter()
-        self._pending[counter] = (now + RESPONSE_DELAY_MS, on_answer)
-        return _begin(
-            address_text(self.device.address, source[0], source[1]),
-            address_text(self.address, destination[0], destination[1]),
-            counter,
-            None,
-            classifier,
-            classifier == "call",
-        )
 
     # --- sending ----------------------------------------------------------------------------
 
@@ -146,7 +76,7 @@ class Peer:
 
     def begin_notify(self, entry):
         """Begin a notify to the subscriber of a relation; append its command, then `finish`."""
-        return _begin(
+        return begin(
             entry.feature.address,
             address_text(self.address, entry.client_entity, entry.client_feature),
             self.device.next_counter(),
@@ -154,17 +84,9 @@ class Peer:
             "notify",
         )
 
-    def finish(self, out):
-        """Close the datagram and put it into the outbox."""
-        out.extend(END)
-        if len(self.outbox) >= MAX_OUTBOX:
-            self.is_overrun = True
-        else:
-            self.outbox.append(out.parts())
-
     def _begin_answer(self, datagram, classifier):
         """Begin an answer from the requested destination to the requesting source."""
-        return _begin(
+        return begin(
             address_text(
                 self.device.address, datagram.destination_entity, datagram.destination_feature
             ),
@@ -234,24 +156,23 @@ class Peer:
             return
         if datagram.ack_request:
             self._result(datagram, NO_ERROR if destination else DESTINATION_UNKNOWN)
-        if datagram.classifier == "reply" and self._complete(
-            datagram.reference, datagram, NO_ERROR, now
-        ):
-            return
+        source = (datagram.source_entity, datagram.source_feature)
+        reference = datagram.reference
+        if reference is None and not datagram.filters:
+            # Some reply without reference, or with a notify, to what was read (5.3.2).
+            reference = self._oldest_read(source, datagram.function)
         handler = destination and destination.handlers.get(datagram.function)
-        if handler:
-            try:
+        try:
+            if not self._complete(reference, datagram, NO_ERROR, now) and handler:
                 handler(self, datagram, now)
-            except (ValueError, TypeError, KeyError, IndexError) as error:
-                self.log("%s not understood: %s" % (datagram.function, error))
-
-    def _complete(self, reference, datagram, number, now):
-        """End the request that `reference` names. Returns whether somebody waited for it."""
-        pending = self._pending.pop(reference, None)
-        if pending is None or pending[1] is None:
-            return False
-        pending[1](datagram, number, now)
-        return True
+        except SpineError as error:
+            # A restricted notify that we cannot follow: ask for the whole.
+            self.log("%s: %s" % (datagram.function, error.description))
+            if handler and datagram.classifier == "notify":
+                own = (destination.entity.address, destination.number)
+                self.read(now, own, source, datagram.function)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            self.log("%s not understood: %s" % (datagram.function, error))
 
     def _destination(self, datagram):
         if datagram.destination_device not in (None, self.device.address):
@@ -314,8 +235,7 @@ class Peer:
         stated = self.decoder.decode(model.function_type(function.row), datagram.data())
         if self.decoder.unusable != unusable:
             raise SpineError(GENERAL_ERROR, "value of a wrong type")
-        changes = restricted.changes(function.row, function.data(self), stated, delete, partial)
-        for commit in function.prepare_write(self, changes):
+        for commit in function.prepare_write(self, stated, delete, partial):
             commit()
         feature.changed(function.name)
         if datagram.ack_request:
@@ -329,25 +249,3 @@ class Peer:
         call(self, self.decoder.decode(model.function_type(row), datagram.data()), now)
         if datagram.ack_request:
             self._result(datagram, NO_ERROR)
-
-    # --- time -------------------------------------------------------------------------------
-
-    def tick(self, now):
-        """End requests that were not answered in time; that is no reason to close (IG 2.6.4)."""
-        late = [counter for counter in self._pending if self._pending[counter][0] <= now]
-        for counter in late:
-            self.log("request %d was not answered" % counter)
-            self._complete(counter, None, TIMEOUT, now)
-
-    def deadline(self):
-        """When the oldest request runs out, or None."""
-        if not self._pending:
-            return None
-        return min([pending[0] for pending in self._pending.values()])
-
-
-def _begin(source, destination, counter, reference, classifier, ack_request=False):
-    """A new datagram up to its command."""
-    out = Output()
-    write_header(out, source, destination, counter, reference, classifier, ack_request)
-    return out

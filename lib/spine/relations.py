@@ -1,9 +1,15 @@
 """Bindings and subscriptions (IEC 63380-3 5.5.4, 5.5.5): two tables with the same mechanics.
 
-An entry ties a client feature of a peer to one of our server features. Entries live as long as the
-connection: the peer asks again after each reconnect, and asking for what exists is success. A
-binding gives one energy manager the right to write; the features of one entity can be bound by one
-peer at a time (LPC must have one partner), any number may subscribe within the bounds below.
+An entry ties a client feature of a peer to one of our server features. A binding gives one energy
+manager the right to write; the features of one entity can be bound by one peer at a time (LPC must
+have one partner), any number may subscribe within the bounds below.
+
+Persistence: entries live as long as the connection and are never stored. The standard lets
+partners keep them, practice asks again on every connection (entity and feature numbers may have
+changed); asking for what exists is success, so both kinds are served. A partner that is gone thus
+never locks a feature. What must outlive the connection, that LPC is switched on and the limits, is
+the use case's to store. Entries end with the connection, by delete call, and with either feature's
+entity, there and here, without a delete call.
 """
 
 from micropython import const
@@ -82,7 +88,13 @@ class Relations:
         """One of our entities has disappeared."""
         self.remove(lambda entry: entry.feature.entity is entity)
 
-    def drop_remote_entity(self, peer, address):
-        """An entity of `peer` has disappeared, and with it its sub-entities."""
+    def drop_remote(self, peer, address, feature=None):
+        """An entity of `peer` has disappeared with its sub-entities, or only a feature of it."""
         depth = len(address)
-        self.remove(lambda e: e.peer is peer and e.client_entity[:depth] == address)
+        self.remove(
+            lambda e: (
+                e.peer is peer
+                and e.client_entity[:depth] == address
+                and feature in (None, e.client_feature)
+            )
+        )

@@ -1,16 +1,7 @@
-"""Restricted function exchange (IEC 63380-3 5.3.3, Tables 6-9): filters on read and on write.
+"""Restricted function exchange (IEC 63380-3 5.3.3): filters, and what they choose (Tables 8, 10).
 
 Works on natural data (spine.model): a list function's entries, or the one structure of another
-function. Nothing here changes what it is given: `changes` returns new entries, and the owner of
-the data decides about them, so that a refused write leaves no trace (TS 5.3.4.2).
-
-Rules of this file, where the standard leaves a choice:
-- entries belong to the server: a remote write neither adds nor removes any (COMMAND_REJECTED); a
-  write without filter that leaves entries out therefore keeps them;
-- a partly stated entry is merged, in a scaled number too (IG 3.3, TC_SPINE_RTS_005);
-- an absent write check means "not changeable";
-- an entry without identifiers and without SELECTORS addresses all entries (note *1 of Table 6);
-- deleting what is not there is success.
+function. What a write or notify does to data is in spine.changes.
 """
 
 from spine import model
@@ -20,6 +11,7 @@ from spine.errors import (
     RESTRICTED_FUNCTION_EXCHANGE_NOT_SUPPORTED,
     SpineError,
 )
+from spine.values import parse_datetime
 
 
 class Filter:
@@ -39,17 +31,6 @@ class Filter:
             if _selected(selector, entry, entries_name):
                 return True
         return False
-
-
-class Change:
-    """What a write does to the entry at `index`: its `new` form, the elements it `stated`, and the
-    ELEMENTS it `deleted` (nested dict of tags, {} if none)."""
-
-    def __init__(self, index, new, stated, deleted):
-        self.index = index
-        self.new = new
-        self.stated = stated
-        self.deleted = deleted
 
 
 def parse_filters(function, trees, decoder):
@@ -117,9 +98,14 @@ def _selected(selector, entry, entries_name):
             if not _selected(wanted, entry, None):
                 return False
         elif name.endswith("Interval"):
-            if not _within(wanted, entry.get("timestamp")):
+            if not _within(wanted, entry.get(name[:-8])):
                 return False
-        elif name not in entry or not _equal(wanted, entry[name]):
+        elif name not in entry:
+            # The identifier of entries inside this one (timeSeriesSlotId).
+            inner = [v for v in entry.values() if isinstance(v, list) and _equal(selector, v)]
+            if not inner:
+                return False
+        elif not _equal(wanted, entry[name]):
             return False
     return True
 
@@ -138,11 +124,15 @@ def _equal(wanted, value):
     return wanted == value
 
 
-def _within(interval, timestamp):
-    """Times in the same spelling compare as text; an entry without time lies in no interval."""
-    if timestamp is None:
+def _within(interval, time):
+    """Whether a dateTime lies in an interval; what has no readable time lies in none."""
+    try:
+        at = parse_datetime(time)
+        start = parse_datetime(interval["startTime"]) if "startTime" in interval else at
+        end = parse_datetime(interval["endTime"]) if "endTime" in interval else at
+    except (ValueError, AttributeError):
         return False
-    return interval.get("startTime", timestamp) <= timestamp <= interval.get("endTime", timestamp)
+    return start <= at <= end
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -175,129 +165,4 @@ def _project(type_index, entry, elements):
             )
         elif model.is_key(field):
             result[name] = entry[name]
-    return result
-
-
-# --- writing ---------------------------------------------------------------------------------
-
-
-def changes(function, data, stated, delete, partial):
-    """What a remote write does (Table 6), as a list of Change in the order of the entries.
-
-    `data` is the function's present data, `stated` the data of the command. Raises SpineError if
-    the write addresses unknown or locked entries or combines what cannot be combined.
-    """
-    entries_field = model.list_field(function)
-    if entries_field < 0:
-        return _structure_changes(function, data, stated, delete)
-    name = model.field_name(entries_field)
-    type_index = model.field_type(entries_field)
-    work = {}
-    entries = data.get(name, [])
-    if delete:
-        _delete_elements(type_index, entries, name, delete, work)
-    for item in stated.get(name, ()):
-        for index in _targets(type_index, entries, item, partial, name):
-            change = work.get(index)
-            if change is None:
-                change = work[index] = Change(index, entries[index], {}, {})
-            change.new = merge(type_index, change.new, _without_checks(type_index, item))
-            change.stated = merge(type_index, change.stated, item)
-    for index in work:
-        if not _changeable(type_index, entries[index]):
-            raise SpineError(COMMAND_REJECTED, "entry is not changeable")
-    return [work[index] for index in sorted(work)]
-
-
-def _structure_changes(function, data, stated, delete):
-    type_index = model.function_type(function)
-    deleted = {}
-    if delete:
-        if delete.elements is None:
-            raise SpineError(RESTRICTED_FUNCTION_EXCHANGE_NOT_SUPPORTED, "delete without elements")
-        deleted = delete.elements
-        data = _strip(type_index, data, deleted)
-    return [Change(0, merge(type_index, data, stated), stated, deleted)]
-
-
-def _delete_elements(type_index, entries, name, delete, work):
-    if delete.elements is None:
-        if not delete.selectors:
-            raise SpineError(RESTRICTED_FUNCTION_EXCHANGE_NOT_SUPPORTED, "delete of everything")
-        raise SpineError(COMMAND_REJECTED, "entries cannot be removed")
-    for index in range(len(entries)):
-        if delete.matches(entries[index], name):
-            new = _strip(type_index, entries[index], delete.elements)
-            work[index] = Change(index, new, {}, delete.elements)
-
-
-def _targets(type_index, entries, item, partial, name):
-    """Indexes of the entries that an item of a write addresses."""
-    if partial and partial.selectors:
-        found = [i for i in range(len(entries)) if partial.matches(entries[i], name)]
-    else:
-        keys = [n for n in _keys(type_index) if n in item]
-        if not keys and not partial:
-            raise SpineError(COMMAND_REJECTED, "entry without identifier")
-        found = [i for i in range(len(entries)) if _same(entries[i], item, keys)]
-    if not found:
-        raise SpineError(COMMAND_REJECTED, "no such entry")
-    return found
-
-
-def _same(entry, item, keys):
-    for name in keys:
-        if entry.get(name) != item[name]:
-            return False
-    return True
-
-
-def _keys(type_index):
-    return [model.field_name(f) for f in model.fields(type_index) if model.is_key(f)]
-
-
-def _changeable(type_index, entry):
-    for field in model.fields(type_index):
-        if model.is_write_check(field):
-            return entry.get(model.field_name(field)) is True
-    return True
-
-
-def _without_checks(type_index, item):
-    """A remote write never changes the write check itself."""
-    for field in model.fields(type_index):
-        if model.is_write_check(field) and model.field_name(field) in item:
-            item = dict(item)
-            del item[model.field_name(field)]
-    return item
-
-
-def merge(type_index, old, new):
-    """A copy of the structure `old` with every element that `new` states; lists are replaced."""
-    result = dict(old)
-    for field in model.fields(type_index):
-        name = model.field_name(field)
-        if name not in new:
-            continue
-        nested = model.is_complex(field) and not model.is_list(field)
-        if nested and name in old and not model.is_choice(field):
-            result[name] = merge(model.field_type(field), old[name], new[name])
-        else:
-            result[name] = new[name]
-    return result
-
-
-def _strip(type_index, entry, elements):
-    """A copy of `entry` without the named elements; identifiers stay, emptied structures go."""
-    result = dict(entry)
-    for field in model.fields(type_index):
-        name = model.field_name(field)
-        if name not in elements or name not in entry or model.is_key(field):
-            continue
-        deeper = elements[name]
-        if deeper and model.is_complex(field) and not model.is_list(field):
-            result[name] = _strip(model.field_type(field), entry[name], deeper)
-            if result[name]:
-                continue
-        del result[name]
     return result

@@ -1,4 +1,4 @@
-"""Common SPINE data types in integers: scaled numbers, durations (IEC 63380-3 5.2.2)."""
+"""Common SPINE data types in integers: scaled numbers, durations, times (IEC 63380-3 5.2.2)."""
 
 from micropython import const
 
@@ -70,3 +70,28 @@ def _part(text, units):
     if digits:
         raise ValueError("duration")
     return total
+
+
+def parse_datetime(text):
+    """Milliseconds since 1970 of an xs:dateTime, which may lack its zone (then it is UTC), have
+    fractions of a second, or say 24:00:00. Raises ValueError."""
+    date, _, clock = text.partition("T")
+    year, month, day = [int(part) for part in date.split("-")]
+    clock = clock.rstrip("Z")
+    offset_s = 0
+    if len(clock) > 6 and clock[-6] in "+-":
+        offset_s = int(clock[-5:-3]) * 3600 + int(clock[-2:]) * 60
+        if clock[-6] == "-":
+            offset_s = -offset_s
+        clock = clock[:-6]
+    hours, minutes, seconds = clock.split(":")
+    seconds, _, fraction = seconds.partition(".")
+    if not (1 <= month <= 12 and 1 <= day <= 31 and 1970 <= year < 10_000):
+        raise ValueError("date")
+    # Years begin in March here, so that the leap day is the last one.
+    if month < 3:
+        year -= 1
+        month += 12
+    days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day
+    total = (days - 719_469) * 86_400 + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    return (total - offset_s) * 1000 + int((fraction + "000")[:3])

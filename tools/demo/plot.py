@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 from tools.demo.recorder import Sample
 from tools.demo.timeline import Step
 
+_LETTER_WIDTH = 0.007  # of the whole width, in the names of the states
+
 # Background of the LPC states, light enough to read on.
 _STATE_COLOURS = {
     "init": "#eeeeee",
@@ -99,7 +101,7 @@ def _shade_states(axes, samples: list[Sample], is_named: bool) -> None:
             continue
         end = (sample or samples[-1]).at_s
         axes.axvspan(start.at_s, end, color=_STATE_COLOURS[start.lpc_state], linewidth=0)
-        if is_named and end - start.at_s > span * 0.05:
+        if is_named and end - start.at_s > span * _LETTER_WIDTH * len(start.lpc_state):
             middle = (start.at_s + end) / 2
             axes.text(middle, 12.3, start.lpc_state, ha="center", fontsize=9, color="#555555")
         start = sample

@@ -1,0 +1,143 @@
+"""Run the official test cases and say how we fare: `make conformance`.
+
+A case is a unit test named after it, `test_tc_<protocol>_<group>_<number>_<what it is about>`; it
+is run on CPython and on 32-bit MicroPython. `CASES` lists what the test specifications contain, so
+that a case nobody has written shows as missing; `NOT_APPLICABLE` says which are for others.
+Another protocol adds its ids there and its tests to unit/.
+
+Prints a table, writes build/conformance.md and build/conformance.json; the exit status is 1 if a
+case fails or is missing.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.micropython import micropython_path
+
+ROOT = Path(__file__).resolve().parent.parent
+UNIT = ROOT / "host_tests" / "unit"
+OUTPUT = ROOT / "build" / "conformance.json"
+
+NAME = re.compile(r"^def (test_(tc_[a-z]+_[a-z]+_\d+)_(\w+))\(", re.MULTILINE)
+
+# group → number of cases
+CASES = {
+    # SPINE test specification 1.0.0
+    "TC_SPINE_COMP": 6,
+    "TC_SPINE_DATA": 8,
+    "TC_SPINE_FC": 1,
+    "TC_SPINE_DDISC": 2,
+    "TC_SPINE_BIND": 2,
+    "TC_SPINE_SUBS": 2,
+    "TC_SPINE_ENTITY": 2,
+    "TC_SPINE_RTS": 5,
+    "TC_SPINE_RTC": 3,
+}
+NOT_APPLICABLE = {
+    "TC_SPINE_ENTITY_001": "partner of an energy guard returns at another address",
+    "TC_SPINE_RTC_001": "limit description with an additional known element",
+    "TC_SPINE_RTC_002": "limit description with an unknown element",
+    "TC_SPINE_RTC_003": "useCaseAvailable of a server actor is ignored",
+}
+FOR_OTHERS = "for energy guards; a charging station is a controllable system"
+
+
+def main() -> int:
+    """Run, print, write."""
+    cases = known_cases()
+    results = [on_cpython(cases), on_micropython(cases)]
+    rows = [judge(identity, cases, results) for identity in sorted({*expected(), *cases})]
+    write(rows)
+    show(rows)
+    return 1 if any(row["verdict"] in ("fail", "missing") for row in rows) else 0
+
+
+def expected() -> list[str]:
+    """All ids of the test specifications."""
+    return [f"{group}_{n:03}" for group, count in CASES.items() for n in range(1, count + 1)]
+
+
+def known_cases() -> dict[str, tuple[Path, str, str]]:
+    """id → (file, test, title) of the tests that are named after cases."""
+    cases = {}
+    for file in sorted(UNIT.glob("test_*.py")):
+        for test, identity, title in NAME.findall(file.read_text(encoding="utf-8")):
+            cases[identity.upper()] = (file, test, title.replace("_", " "))
+    return cases
+
+
+def on_cpython(cases: dict) -> set[str]:
+    """The tests that pass under pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        names = [f"{file}::{test}" for file, test, _ in cases.values()]
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *names]
+        subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+        found = ElementTree.parse(report).iter("testcase")
+        return {case.get("name") for case in found if len(case) == 0}
+
+
+def on_micropython(cases: dict) -> set[str]:
+    """The tests that pass on the 32-bit build."""
+    files = sorted({file for file, _, _ in cases.values()})
+    command = [micropython_path(32), "-X", "heapsize=1M", "host_tests/run_on_micropython.py"]
+    done = subprocess.run(
+        [*command, *files], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
+    return set(re.findall(r"^ok (test_\w+)$", done.stdout, re.MULTILINE))
+
+
+def judge(identity: str, cases: dict, results: list[set[str]]) -> dict[str, str]:
+    """The row of one case."""
+    if identity in cases:
+        file, test, title = cases[identity]
+        passed = [test in result for result in results]
+        verdict = "pass" if all(passed) else "fail"
+        note = file.name if all(passed) else f"CPython {passed[0]}, MicroPython {passed[1]}"
+    elif identity in NOT_APPLICABLE:
+        title, verdict, note = NOT_APPLICABLE[identity], "n/a", FOR_OTHERS
+    else:
+        title, verdict, note = "", "missing", "no test is named after it"
+    return {"id": identity, "title": title, "verdict": verdict, "note": note}
+
+
+def counts(rows: list[dict]) -> str:
+    """How many cases have which verdict."""
+    verdicts = [row["verdict"] for row in rows]
+    return ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))
+
+
+def write(rows: list[dict]) -> None:
+    """build/conformance.json and .md."""
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(rows, indent=2) + "\n")
+    lines = ["| case | title | verdict | note |", "| --- | --- | --- | --- |"]
+    lines += [f"| {r['id']} | {r['title']} | {r['verdict']} | {r['note']} |" for r in rows]
+    text = f"# Official test cases\n\n{counts(rows)}\n\n" + "\n".join(lines) + "\n"
+    OUTPUT.with_suffix(".md").write_text(text)
+
+
+def show(rows: list[dict]) -> None:
+    """The table for a terminal."""
+    table = Table()
+    for column in ("case", "title", "verdict", "note"):
+        table.add_column(column)
+    colours = {"pass": "[green]pass[/]", "n/a": "n/a"}
+    for r in rows:
+        verdict = colours.get(r["verdict"], f"[red]{r['verdict']}[/]")
+        table.add_row(r["id"], r["title"], verdict, r["note"])
+    console = Console()
+    console.print(table)
+    console.print(counts(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
