@@ -487,11 +487,10 @@ def test_two_outlets_have_limits_of_their_own():
     assert not one.control.charging and two.control.charging
 
 
-def test_the_constants_that_are_repeated_here_are_those_of_the_charging_control():
+def test_the_source_is_that_of_the_arbiter():
     outlet = Outlet()
     outlet.write(0xED, "0064")
-    published = [s for s in range(SOURCE_COUNT) if outlet.arbiter.published(s, 0)]
-    assert ECHONET in published
-    outlet.arbiter.publish(SOURCE_COUNT - 1, 0, milliamps=0)  # the last source is looked at
+    assert outlet.limit()[:2] == (False, 10_000)
+    outlet.arbiter.publish(SOURCE_COUNT - 1, 0, milliamps=0)
     outlet.plug()
     assert outlet.read(0xC7) == "40"

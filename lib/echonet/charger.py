@@ -27,7 +27,6 @@ CHARGER = b"\x02\xa1"
 CHARGER_DISCHARGER = b"\x02\x7e"
 
 _ECHONET = const(6)  # evse.arbiter.ECHONET
-_SOURCES = const(9)  # evse.arbiter.SOURCE_COUNT
 _METER = const(1 << 15)  # evse.faults: without a meter charging goes on
 _VENTILATION = const(1 << 10)  # evse.faults: the vehicle asks for what we have not; no fault here
 _FAULT_CODES = b"\x0a\x3c\x0a\x02\x07\x3d\x1e\x0c\x0b\x03\x00\x0e\x0f\x07\x5a\x1f"  # 89, by bit
@@ -151,7 +150,9 @@ class Charger(Object):
         faults = control.faults & ~_VENTILATION
         self._put_faults(faults)
         is_ready = control.in_service and not control.faults & ~_METER
-        is_ready = is_ready and is_here and (control.offered_ma or not self._others_block(now))
+        is_ready = is_ready and is_here
+        if is_ready and not control.offered_ma:
+            is_ready = control.arbiter.others_allow(_MIN_MA, _ECHONET, now)
         if control.state == "unknown":
             status = 0xFF
         elif not is_here:
@@ -248,21 +249,6 @@ class Charger(Object):
         self.put(0xE2, data.stored_wh, 4)
         self.put(0xE4, min(data.stored_wh * 100 // data.capacity_wh, 100))
 
-    def _others_block(self, now):
-        """Say whether a limit of others allows no charging, whatever is written here."""
-        decision = self._control.decision
-        lowest_w = max(decision.phases, 1) * decision.voltage_mv // 1000 * _MIN_MA // 1000
-        for source in range(_SOURCES):
-            limit = self._control.arbiter.published(source, now)
-            if limit is None or source == _ECHONET:
-                continue
-            value = limit[1]
-            if not isinstance(value, int):
-                value = min([ma for ma in value if ma is not None] or [_MIN_MA])
-            if value < (lowest_w if limit[0] else _MIN_MA):
-                return True
-        return False
-
     # --- what a controller writes
 
     def write(self, epc: int, edt: bytes) -> bool:
@@ -331,8 +317,10 @@ class Charger(Object):
         else:
             if self._power_w < self._max_w:
                 limit = self._power_w * 2
-            if self._current_da < self._max_da and (limit < 0 or self._is_stricter()):
-                limit = self._current_da * 200 + 1
+            current_ma = self._current_da * 100
+            power_ma = self._control.decision.milliamps(self._power_w)
+            if self._current_da < self._max_da and (limit < 0 or current_ma <= power_ma):
+                limit = current_ma * 2 + 1
         if limit == self._published and reason == self._reason:
             return
         self._published = limit
@@ -344,12 +332,6 @@ class Charger(Object):
             arbiter.publish(_ECHONET, now, milliamps=limit >> 1)
         else:
             arbiter.publish(_ECHONET, now, watts=limit >> 1, reason=reason)
-
-    def _is_stricter(self):
-        """Say whether the current allows less than the power, at the voltage of this moment."""
-        decision = self._control.decision
-        line_mv = max(decision.phases, 1) * (decision.voltage_mv or 1)
-        return self._current_da <= self._power_w * 10_000 // line_mv
 
     def _store_location(self, now):
         """Bring the installation location to flash, not more often than flash likes."""

@@ -10,7 +10,7 @@ Why none of the packages: pychonet (PyPI) is a controller; no MicroPython packag
 
 Rules of this file: a frame is parsed to its end before anything is done with it, so that a broken
 one leaves no trace. Writes are not atomic (4.2.2): what is accepted stays, whatever follows it.
-One buffer holds the answer; besides it a Get allocates a hundred octets that are soon garbage.
+One buffer holds the answer; besides it a Get takes one block of the heap, to empty the buffer.
 """
 
 from micropython import const
@@ -31,6 +31,7 @@ _INFC = const(0x74)
 _INFC_RES = const(0x7A)
 _TO_RES = const(0x10)  # 6x becomes 7x, or 5x if the service is not available for a property
 _HEADER = const(11)  # octets before OPC
+_FORMAT = const(1)  # where the format is
 
 _DELAY_MS = const(300)  # a multicast question is answered within this time: there are other nodes
 _DELAYED_MAX = const(8)  # such questions waiting; beyond, they are answered at once
@@ -93,6 +94,9 @@ class Node:
 
         `is_multicast` says that it was sent to the group: then many nodes got it.
         """
+        if len(frame) > _FORMAT and frame[0] == 0x10 and frame[1] == 0x82:
+            self.ignored += 1  # format 2: whatever a maker likes, after the TID
+            return
         if len(frame) <= _HEADER or frame[0] != 0x10 or frame[1] != 0x81:
             self.malformed += 1
             return
@@ -135,9 +139,12 @@ class Node:
     def _answer(self, item, frame, controller, may_write, now):
         out = self._out
         service = frame[10]
-        out[:] = frame[:4]
+        out[:] = b""
+        for i in range(4):  # a slice would be one more object
+            out.append(frame[i])
         out.extend(item.eoj)
-        out.extend(frame[4:7])
+        for i in range(4, 7):
+            out.append(frame[i])
         out.append(service + _TO_RES)
         self._is_good = True
         if service == _GET or service == _INF_REQ:

@@ -70,6 +70,10 @@ class Decision:
         self.reason = ""
         self.in_watts = False
 
+    def milliamps(self, watts: int) -> int:
+        """Return what a power is per phase, floored to 0.1 A."""
+        return min(watts, _MAX_W) * 10_000 // (self.phases * self.voltage_mv or 1) * 100
+
     def explain(self) -> str:
         """Return one line such as "10.2 A on L1 because LPC 7.0 kW"."""
         if self.value is None:
@@ -154,6 +158,20 @@ class Arbiter:
             left_ms = max(0, limit.expires_ms - now)
         return limit.in_watts, limit.value(now), limit.is_stale(now), left_ms, limit.reason
 
+    def others_allow(self, milliamps: int, source: int, now: int) -> bool:
+        """Say whether all sources but this one allow so much, at the last decision's voltage."""
+        decision = self.decision
+        for other in range(SOURCE_COUNT):
+            limit = self._limits[other]
+            if other == source or limit is None or not limit.is_active:
+                continue
+            value = limit.value(now)
+            if limit.in_watts:
+                value = decision.milliamps(value)
+            if strictest(value, decision.phases) < milliamps:
+                return False
+        return True
+
     def decide(self, now: int, phases_in_use: int, mean_voltage_mv: int) -> Decision:
         """Return what all limits together allow on phases L1 to L`phases_in_use`.
 
@@ -195,7 +213,7 @@ class Arbiter:
                     limit_w = value
                     watts_source = source
             else:
-                value = _strictest(value, decision.phases)
+                value = strictest(value, decision.phases)
                 if value < amps_ma:
                     amps_ma = value
                     amps_source = source
@@ -207,9 +225,9 @@ class Arbiter:
         decision.limit_w = limit_w
         source = amps_source
         if limit_w is not None:
-            deci_amps = min(limit_w, _MAX_W) * 10_000 // (decision.phases * decision.voltage_mv)
-            if deci_amps * 100 < current_ma:
-                current_ma = deci_amps * 100
+            watts_ma = decision.milliamps(limit_w)
+            if watts_ma < current_ma:
+                current_ma = watts_ma
                 source = watts_source
         decision.current_ma = current_ma
         self._explain(now, source, amps_ma, limit_w)
@@ -229,7 +247,7 @@ class Arbiter:
         decision.reason = limit.reason
 
 
-def _strictest(value, phases):
+def strictest(value: "int | tuple", phases: int) -> int:
     """Return the lowest of the values of phases L1 to L`phases` that have one."""
     if isinstance(value, int):
         return value
