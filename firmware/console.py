@@ -31,7 +31,7 @@ _COMMANDS = (
     ("peers", "", "trusted peers, connections, and nodes seen in the network"),
     ("trust", "SKI", "trust a peer: it may connect and limit the charger"),
     ("untrust", "SKI", "forget a peer and part from it"),
-    ("echonet", "[status|on|off|writes|allow|deny|class|rate] [VALUE]", "ECHONET Lite"),
+    ("echonet", "[status|on|off|writes|allow|deny|class|rate|tcp] [VALUE]", "ECHONET Lite"),
     ("ev", "[plug|unplug|set OPTION VALUE] [NAME=VALUE ...]", "the simulated car"),
     ("log", "", "what happened lately"),
     ("restart", "", "start the firmware again"),

@@ -2,8 +2,7 @@
 
 IPv4 (224.0.23.0) on every port. IPv6 (ff02::1) on the Unix port, with a link-local address and
 its interface (`fe80::1%eth0`): on an ESP32 `recvfrom` writes every sender as an IPv4 address, so
-nobody could be answered there. No TCP: it is optional (Part 2, 1.1), cannot be announced, would
-keep some of the ten sockets of an ESP32, and no controller that we know asks for it.
+nobody could be answered there. TCP is in firmware.echonet_tcp.
 
 Answers go to port 3610 of the sender, whatever port it sent from; senders outside of the subnet
 get none. On Linux a second socket holds the group, so that a question to everybody is known and
@@ -52,6 +51,7 @@ _WRITES = "echonet_writes"
 _ALLOW = "echonet_allow"
 _CLASS = "echonet_class"
 _RATE = "echonet_rate"
+_TCP = "echonet_tcp"
 
 
 class EchonetTask:
@@ -64,9 +64,10 @@ class EchonetTask:
         self.state = "starting"
         self.addresses = addresses.split(",")
         self._mask = _octets(netmask)
-        self._log = owner.log
+        self.log = owner.log
         self._clock = owner.clock  # the charger lives in this one
         self.wall = owner.wall  # and the network in this one
+        self.has_tcp = settings.get(_TCP, False)
         self.guard = Guard(settings.get(_WRITES, False), [])
         self.guard.rate = settings.get(_RATE, self.guard.rate)
         self.allow(settings.get(_ALLOW, []))
@@ -89,7 +90,9 @@ class EchonetTask:
         self._sockets = []
         self._endpoints = []  # (socket, group) for each address
         self._groups = []  # (socket, level, option, value) with which it joined
+        self._listeners = []
         self._own = []
+        self._answer_on = None  # how the frame at hand is answered, if not by UDP
         self._ipv4 = bytes(4)
         self._sender = self._source = None
         self._send_error = None
@@ -101,7 +104,7 @@ class EchonetTask:
             try:
                 self.guard.allowed.append(self.place(text))
             except ValueError:
-                self._log.error("echonet: no way to %s" % text)  # its interface is not there
+                self.log.error("echonet: no way to %s" % text)  # its interface is not there
 
     async def run(self):
         """Work until `close` or cancellation; may be called again after an exception."""
@@ -113,6 +116,11 @@ class EchonetTask:
                 jobs.append(asyncio.create_task(self._read(sock, False)))
             for sock, _, _, _ in self._groups:
                 jobs.append(asyncio.create_task(self._read(sock, True)))
+            if self.has_tcp:
+                from firmware.echonet_tcp import serve
+
+                for listener in self._listeners:
+                    jobs.append(asyncio.create_task(serve(self, listener)))
             await asyncio.gather(*jobs)
         finally:
             for job in jobs:
@@ -161,7 +169,7 @@ class EchonetTask:
                 return
             raise
         if sender != self._sender:
-            source = self._check(sender)
+            source = self.check(sender)
             if source is None:
                 return
             self._sender = sender
@@ -170,7 +178,15 @@ class EchonetTask:
             is_group = len(frame) > 7 and frame[7] == _NODE_PROFILE
         self.node.received(frame, self._source, is_group, self.wall.now_ms())
 
-    def _check(self, sender):
+    def answer(self, frame, source, send):
+        """Take a frame of a connection; `send(octets)` is for the answers to it alone."""
+        self._answer_on = send
+        try:
+            self.node.received(frame, source, False, self.wall.now_ms())
+        finally:
+            self._answer_on = None
+
+    def check(self, sender):
         """Return where to answer a sender, None if that would not be a neighbour's address."""
         if isinstance(sender, tuple):
             source = (sender[0], _PORT)
@@ -193,6 +209,9 @@ class EchonetTask:
 
     def _send(self, octets, destination):
         """Send to one, or to everybody for None; what cannot be sent is lost, as in UDP."""
+        if destination and self._answer_on:
+            self._answer_on(octets)
+            return
         for sock, group in self._endpoints:
             target = destination or group
             if len(target) == len(group):
@@ -201,11 +220,11 @@ class EchonetTask:
                     self._send_error = None
                 except OSError as error:
                     if error.errno != self._send_error:
-                        self._log.error("echonet: cannot send: errno %d" % error.errno)
+                        self.log.error("echonet: cannot send: errno %d" % error.errno)
                     self._send_error = error.errno
 
     def _written(self, controller, item, epc, edt):
-        self._log.info(
+        self.log.info(
             "echonet: %s set %02X of %s to %s"
             % (self.text(controller.source), epc, item.eoj.hex().upper(), edt.hex().upper())
         )
@@ -243,9 +262,9 @@ class EchonetTask:
                 self._close_sockets()
                 reason = "no network: errno %d" % error.errno
                 if error.errno == errno.EADDRINUSE:
-                    reason = "UDP port 3610 is in use by another program that does not share it"
+                    reason = "port 3610 is in use by another program that does not share it"
                 if self.state != reason:
-                    self._log.error("echonet: " + reason)
+                    self.log.error("echonet: " + reason)
                 self.state = reason
             await asyncio.sleep_ms(_RETRY_S * 1_000)
 
@@ -254,7 +273,8 @@ class EchonetTask:
         is_six = ":" in address
         own = _resolve(address)
         group = _resolve(_GROUP6 + address.partition("%")[2] if is_six else _GROUP)
-        sock = self._socket(socket.AF_INET6 if is_six else socket.AF_INET)
+        family = socket.AF_INET6 if is_six else socket.AF_INET
+        sock = self._socket(family)
         member = sock
         if is_six:
             level, join, interface = _IPPROTO_IPV6, _IPV6_JOIN_GROUP, group[24:28]
@@ -264,7 +284,7 @@ class EchonetTask:
             mreq = _octets(_GROUP) + interface
             self._ipv4 = interface
         if sys.platform == "linux":
-            member = self._socket(socket.AF_INET6 if is_six else socket.AF_INET)
+            member = self._socket(family)
             sock.setsockopt(level, _IPV6_MULTICAST_IF if is_six else _IP_MULTICAST_IF, interface)
             if not is_six:  # else we get what other programs joined on other interfaces
                 member.setsockopt(level, _IP_MULTICAST_ALL, 0)
@@ -277,9 +297,14 @@ class EchonetTask:
         member.setsockopt(level, join, mreq)
         self._endpoints.append((sock, group))
         self._own.append(own)
+        if self.has_tcp:
+            listener = self._socket(family, socket.SOCK_STREAM)
+            listener.bind(own)
+            listener.listen(1)
+            self._listeners.append(listener)
 
-    def _socket(self, family):
-        sock = socket.socket(family, socket.SOCK_DGRAM)
+    def _socket(self, family, kind=socket.SOCK_DGRAM):
+        sock = socket.socket(family, kind)
         self._sockets.append(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setblocking(False)
@@ -291,6 +316,7 @@ class EchonetTask:
         self._sockets = []
         self._endpoints = []
         self._groups = []
+        self._listeners = []
         self._own = []
 
 

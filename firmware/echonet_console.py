@@ -12,9 +12,11 @@ _WRITES = "echonet_writes"
 _ALLOW = "echonet_allow"
 _CLASS = "echonet_class"
 _RATE = "echonet_rate"
+_TCP = "echonet_tcp"
 
 _USAGE = (
-    "echonet [status|on|off|writes on|writes off|allow ADDRESS|deny ADDRESS|class CODE|rate N]"
+    "echonet [status|on|off|writes on|writes off|allow ADDRESS|deny ADDRESS|class 02A1|"
+    "class 027E|rate N|tcp on|tcp off]"
 )
 
 
@@ -31,6 +33,7 @@ def status(task, settings):
         "writes": "on" if guard.writes_on else "off",
         "allowed": settings.get(_ALLOW, []),
         "rate": guard.rate,
+        "tcp": "on" if task.has_tcp else "off",
         "ignored": node.ignored,
         "malformed": node.malformed,
         "dropped": guard.dropped,
@@ -50,7 +53,7 @@ def status(task, settings):
 def command(task, settings, arguments):
     """Carry out `echonet ...`. Raises ValueError with what to do instead.
 
-    `on` and `off` are the owner's; after `class` it makes the task anew.
+    `on` and `off` are the owner's; after `class` and `tcp` it makes the task anew.
     """
     verb = arguments[0] if arguments else "status"
     value = arguments[1] if len(arguments) == 2 else ""
@@ -71,6 +74,8 @@ def command(task, settings, arguments):
         settings.put(_RATE, task.guard.rate)
     elif verb == "class" and value.upper() in ("02A1", "027E"):
         settings.put(_CLASS, value.upper())
+    elif verb == "tcp" and value in ("on", "off"):
+        settings.put(_TCP, value == "on")
     elif verb not in ("status", "on") or value:
         raise ValueError(_USAGE)
 

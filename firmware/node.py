@@ -433,7 +433,7 @@ class Node:
         from firmware.echonet_console import command, status
 
         command(self.echonet, self.settings, arguments)
-        if verb == "class":
+        if verb in ("class", "tcp"):
             self._stop_echonet()
             self._start_echonet()
         return status(self.echonet, self.settings)

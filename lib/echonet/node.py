@@ -155,6 +155,8 @@ class Node:
             at = self._write(item, frame, controller, may_write)
             if service == _SETGET:
                 self._read(item, frame, at)
+        if len(out) > _BUFFER:
+            self._out = bytearray(_BUFFER)
         destination = controller.source
         if service == _INFC:
             out[10] = _INFC_RES
@@ -167,8 +169,6 @@ class Node:
                 return
             destination = None
         self._send(out, destination)
-        if len(out) > _BUFFER:
-            self._out = bytearray(_BUFFER)
 
     def _read(self, item, frame, at):
         """Append the values of the properties of the list at `at`."""
