@@ -300,7 +300,7 @@ class EchonetTask:
         if self.has_tcp:
             listener = self._socket(family, socket.SOCK_STREAM)
             listener.bind(own)
-            listener.listen(1)
+            listener.listen(4)
             self._listeners.append(listener)
 
     def _socket(self, family, kind=socket.SOCK_DGRAM):

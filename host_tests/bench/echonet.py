@@ -6,6 +6,7 @@ that whatever else the machine does counts for both.
 
 import socket
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def measure(folder: Path) -> list[Figure]:
     ours, theirs, shares = [], {}, {}
     with _charger(folder / "echonet", code="source"), Client() as client:
         client.warm_up(NODE)
+        if lan.missing():
+            print(f"nothing to compare ECHONET Lite with: {lan.missing()}", file=sys.stderr)
         for library in () if lan.missing() else LIBRARIES:
             with lan.javascript(library, "node", lan.Lan(), OTHER):
                 client.warm_up(OTHER)

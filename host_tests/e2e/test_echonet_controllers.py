@@ -64,7 +64,7 @@ def lan():
 @pytest.fixture(params=LIBRARIES)
 def library(request):
     if request.param != "pychonet" and network.missing():
-        pytest.skip(f"{request.param} needs node and npm; {network.missing()}")
+        pytest.skip(f"{request.param}: {network.missing()}")
     return request.param
 
 

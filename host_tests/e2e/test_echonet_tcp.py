@@ -157,7 +157,7 @@ def test_a_controller_that_does_not_read_is_left_and_costs_nothing(charger):
                 deaf.send(everything)
     with Connection() as connection:
         connection.ask()
-    for _ in range(50):
+    for _ in range(20):
         with Connection() as connection:
             connection.send(GET % 1)
     time.sleep(0.3)

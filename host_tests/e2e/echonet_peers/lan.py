@@ -6,7 +6,6 @@ the two are 127.0.0.1 and 127.0.0.2 of this machine.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import queue
@@ -22,7 +21,7 @@ from tools import simulate
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
-MODULES = ROOT / "build" / "echonet_peers"
+MODULES = ROOT / ".peers"
 WAIT_S = 15.0
 
 _CABLE = """
@@ -208,8 +207,7 @@ class Driver:
 
 
 def javascript(library: str, role: str, lan: Lan, address: str) -> Driver:
-    """One of the npm libraries, installed if need be."""
-    install()
+    """One of the npm libraries; see `missing`."""
     prefix = lan.our_prefix if role == "controller" else lan.their_prefix
     command = ["node", str(HERE / "driver.js"), library, role, address]
     return Driver(prefix, command, {"NODE_PATH": str(MODULES / "node_modules")})
@@ -221,27 +219,12 @@ def pychonet(lan: Lan, address: str) -> Driver:
 
 
 def missing() -> str:
-    """What the npm libraries need and this machine has not; empty if all is there."""
-    programs = [program for program in ("node", "npm") if not shutil.which(program)]
-    return f"not installed: {', '.join(programs)}" if programs else ""
-
-
-def install() -> None:
-    """Bring the npm libraries into build/, once for each version of package.json."""
-    description = (HERE / "package.json").read_text()
-    MODULES.mkdir(parents=True, exist_ok=True)
-    with open(MODULES / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = MODULES / ".stamp"
-        if stamp.exists() and stamp.read_text() == description:
-            return
-        (MODULES / "package.json").write_text(description)
-        # no scripts: a serial port's driver would be built, which nobody needs here
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=MODULES, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"npm install failed:\n{done.stderr}")
-        stamp.write_text(description)
+    """Why the npm libraries cannot be used here, and what to do; empty if they can."""
+    if not shutil.which("node"):
+        return "needs node.js and npm, then: make setup"
+    if not (MODULES / ".stamp").exists():
+        return "npm's ECHONET Lite libraries are missing; with npm installed: make setup"
+    return ""
 
 
 class Raw:
