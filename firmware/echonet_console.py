@@ -14,14 +14,39 @@ _CLASS = "echonet_class"
 _RATE = "echonet_rate"
 _TCP = "echonet_tcp"
 
+_VERBS = ("status", "on", "off", "writes", "allow", "deny", "class", "rate", "tcp")
+_WITH_VALUE = _VERBS[3:]
 _USAGE = (
     "echonet [status|on|off|writes on|writes off|allow ADDRESS|deny ADDRESS|class 02A1|"
     "class 027E|rate N|tcp on|tcp off]"
 )
 
 
-def status(task, settings):
-    """Return what the console shows of a firmware.echonet.EchonetTask."""
+def command(node, arguments):
+    """Carry out `echonet ...`, return what the console shows. ValueError: what to do instead."""
+    verb = arguments[0] if arguments else "status"
+    value = arguments[1] if len(arguments) > 1 else ""
+    if verb not in _VERBS or len(arguments) > 2 or bool(value) != (verb in _WITH_VALUE):
+        raise ValueError(_USAGE)
+    if verb in ("on", "off"):
+        node.settings.put("echonet", verb == "on")
+    if verb == "off":
+        node.stop_echonet()
+    elif verb == "on" and not node.echonet:
+        node.start_echonet()
+    if not node.echonet:
+        if verb in _WITH_VALUE:
+            raise ValueError("ECHONET Lite is off; first: echonet on")
+        return {"state": "off"}
+    if verb in _WITH_VALUE:
+        _change(node.echonet, node.settings, verb, value)
+    if verb in ("class", "tcp"):
+        node.stop_echonet()
+        node.start_echonet()
+    return _status(node.echonet, node.settings)
+
+
+def _status(task, settings):
     node = task.node
     guard = task.guard
     now = task.wall.now_ms()
@@ -50,46 +75,43 @@ def status(task, settings):
     }
 
 
-def command(task, settings, arguments):
-    """Carry out `echonet ...`. Raises ValueError with what to do instead.
-
-    `on` and `off` are the owner's; after `class` and `tcp` it makes the task anew.
-    """
-    verb = arguments[0] if arguments else "status"
-    value = arguments[1] if len(arguments) == 2 else ""
-    if verb == "writes" and value in ("on", "off"):
-        task.guard.writes_on = value == "on"
-        settings.put(_WRITES, task.guard.writes_on)
-        if value == "off":
+def _change(task, settings, verb, value):
+    """Keep what was decided; `class` and `tcp` count for the next task."""
+    is_on = value == "on"
+    if verb in ("writes", "tcp") and not is_on and value != "off":
+        raise ValueError("echonet %s on, or echonet %s off" % (verb, verb))
+    if verb == "writes":
+        task.guard.writes_on = is_on
+        settings.put(_WRITES, is_on)
+        if not is_on:
             task.charger.release()
-    elif verb == "allow" and value:
-        _allow(task, settings, value)
-    elif verb == "deny" and value:
-        addresses = settings.get(_ALLOW, [])
-        if value not in addresses:
-            raise ValueError("this controller is not allowed anyway")
-        _keep(task, settings, [text for text in addresses if text != value])
-    elif verb == "rate" and value.isdigit() and int(value):
+    elif verb == "tcp":
+        settings.put(_TCP, is_on)
+    elif verb == "class":
+        if value.upper() not in ("02A1", "027E"):
+            raise ValueError("02A1 is an EV charger, 027E an EV charger/discharger")
+        settings.put(_CLASS, value.upper())
+    elif verb == "rate":
+        if not value.isdigit() or not int(value):
+            raise ValueError("frames per second of one controller, 1 or more")
         task.guard.rate = int(value)
         settings.put(_RATE, task.guard.rate)
-    elif verb == "class" and value.upper() in ("02A1", "027E"):
-        settings.put(_CLASS, value.upper())
-    elif verb == "tcp" and value in ("on", "off"):
-        settings.put(_TCP, value == "on")
-    elif verb not in ("status", "on") or value:
-        raise ValueError(_USAGE)
+    else:
+        _allow(task, settings, verb, value)
 
 
-def _allow(task, settings, address):
+def _allow(task, settings, verb, address):
     addresses = settings.get(_ALLOW, [])
-    task.place(address)
-    if address in addresses:
-        return
-    if len(addresses) >= _ALLOWED_MAX:
-        raise ValueError("no room for another controller; deny one first")
-    _keep(task, settings, addresses + [address])
-
-
-def _keep(task, settings, addresses):
+    if verb == "deny":
+        if address not in addresses:
+            raise ValueError("this controller is not allowed anyway")
+        addresses = [text for text in addresses if text != address]
+    else:
+        task.place(address)
+        if address in addresses:
+            return
+        if len(addresses) >= _ALLOWED_MAX:
+            raise ValueError("no room for another controller; deny one first")
+        addresses = addresses + [address]
     settings.put(_ALLOW, addresses)
     task.allow(addresses)
