@@ -8,7 +8,8 @@ Answers go to port 3610 of the sender, whatever port it sent from; senders outsi
 get none. On Linux a second socket holds the group, so that a question to everybody is known and
 answered after a random time; elsewhere one socket has both, and questions to the node profile are
 taken for such: they are what controllers search with. On Linux an interface that is gone or comes
-back is noticed here; on a board whoever brings up the network starts the task again.
+back is noticed here; on a board whoever brings up the network ends `run` and calls it again, and
+what was written holds on.
 
 One datagram is handled in each turn of the event loop, so that in a flood all others have theirs.
 `recvfrom` is the only call that tells the sender, and it returns new bytes each time.
@@ -71,7 +72,7 @@ class EchonetTask:
         self.guard = Guard(settings.get(_WRITES, False), [])
         self.guard.rate = settings.get(_RATE, self.guard.rate)
         self.allow(settings.get(_ALLOW, []))
-        maker = getattr(board, "ECHONET_MAKER", b"\xff\xff\xf0")  # of nobody, as in emulators
+        maker = board.ECHONET_MAKER
         unique = bytes.fromhex(owner.identity.ski)[:10]
         self.charger = Charger(
             CHARGER_DISCHARGER if settings.get(_CLASS, "02A1") == "027E" else CHARGER,
@@ -81,7 +82,7 @@ class EchonetTask:
             unique,
             owner.config.serial.encode(),
             settings,
-            getattr(board, "vehicle", None),
+            board.told() if hasattr(board, "told") else None,
             os.urandom,
         )
         profile = node_profile([self.charger], maker, unique, board.MODEL.encode())
@@ -276,6 +277,7 @@ class EchonetTask:
         family = socket.AF_INET6 if is_six else socket.AF_INET
         sock = self._socket(family)
         member = sock
+        place = own
         if is_six:
             level, join, interface = _IPPROTO_IPV6, _IPV6_JOIN_GROUP, group[24:28]
             mreq = group[8:24] + interface
@@ -293,7 +295,8 @@ class EchonetTask:
             self._groups.append((member, level, join, mreq))
         else:
             join = socket.IP_ADD_MEMBERSHIP
-        sock.bind(own)
+            place = _resolve("0.0.0.0")  # lwIP gives a socket with an address no multicast
+        sock.bind(place)
         member.setsockopt(level, join, mreq)
         self._endpoints.append((sock, group))
         self._own.append(own)

@@ -26,6 +26,13 @@ MAPS = {
     "set": "81 cd da e7 eb ed",
     "get": "80 81 82 83 88 89 8a 8c 8d 9d 9e 9f c5 c7 c8 ca cc d2 d3 d8 da e6 e7 eb ed",
 }
+OTHER = "027e01"
+OTHER_MAPS = {
+    "inf": "80 81 88 c7 da dc dd e1 eb ed",
+    "set": "81 da e7 eb ed",
+    "get": "80 81 82 83 88 89 8a 8c 8d 9d 9e 9f c0 c2 c4 c5 c6 c7 c8 c9 ca cb cc d2 d3 d4 d5 d8 "
+    "da dc dd e1 e6 e7 eb ed",
+}
 # what a charger with one phase of 16 A and no vehicle tells; 83 and 8D are its own
 VALUES = {
     "80": "30",
@@ -74,13 +81,13 @@ def controller(library, lan):
     return network.javascript(library, "controller", lan, lan.ours)
 
 
-def read_all(driver, node, library):
+def read_all(driver, node, library, eoj=CHARGER, epcs=MAPS["get"]):
     """Every property of the Get map, in the way of each library."""
-    epcs = MAPS["get"].split()
+    epcs = epcs.split()
     size = {"pychonet": 10, "echonet-lite": len(epcs), "node-echonet-lite": 1}[library]
     values = {}
     for start in range(0, len(epcs), size):
-        answer = driver.call("get", node=node, eoj=CHARGER, epcs=epcs[start : start + size])
+        answer = driver.call("get", node=node, eoj=eoj, epcs=epcs[start : start + size])
         assert answer["esv"] in COMPLETE
         values.update(answer["values"])
     return values
@@ -107,6 +114,20 @@ def test_a_controller_finds_the_charger_and_reads_every_property(lan, library, t
         seen = charger.command("echonet")
         assert [c["address"] for c in seen["controllers"]] == [lan.ours]
         assert seen["malformed"] == seen["dropped"] == 0
+
+
+def test_a_controller_finds_the_other_class_and_reads_every_property(lan, library, tmp_path):
+    with network.Charger(lan, state=tmp_path, phases=1) as charger:
+        charger.command("echonet class 027E")
+        with controller(library, lan) as driver:
+            driver.call("discover", node=lan.theirs)
+            maps = driver.call("maps", node=lan.theirs, eoj=OTHER)
+            for name, epcs in OTHER_MAPS.items():
+                assert sorted(maps[name]) == epcs.split(), name
+            values = read_all(driver, lan.theirs, library, OTHER, OTHER_MAPS["get"])
+            assert set(values) == set(OTHER_MAPS["get"].split()) and all(values.values())
+            told = {"c6": "00000000", "c7": "30", "da": "44", "dc": "01", "dd": "00", "e1": "44"}
+            assert told.items() <= values.items()
 
 
 def test_a_controller_writes_what_may_be_written_once_it_is_allowed_to(lan, library, tmp_path):

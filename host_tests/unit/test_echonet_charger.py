@@ -251,22 +251,24 @@ def test_a_lost_meter_has_no_power_but_keeps_its_energy():
 
 
 def test_vehicle_data_are_told_where_the_board_has_them():
-    class Data:
-        capacity_wh = 60_000
-        stored_wh = 24_000
+    class Told:
+        capacity_wh = soc_permille = None
 
-    known = []
-    outlet = Outlet(vehicle=lambda: known[0] if known else None)
+    told = Told()
+    outlet = Outlet(vehicle=told)
     outlet.run(100)
     for epc in (0xCE, 0xCF, 0xD0, 0xE2, 0xE4):
         assert outlet.charger.places[epc & 127] and outlet.read(epc) == ""
-    known.append(Data)
+    told.soc_permille = 409
     outlet.run(100)
-    assert outlet.read(0xCE, 0xCF, 0xD0) == "0000EA60 00008CA0 0000EA60"
-    assert outlet.read(0xE2, 0xE4) == "00005DC0 28"
-    known.clear()
+    assert outlet.read(0xE4, 0xE2, 0xCF) == "28  "  # no capacity: no energy
+    told.capacity_wh = 60_000
     outlet.run(100)
-    assert outlet.read(0xE4) == ""
+    assert outlet.read(0xCE, 0xCF, 0xD0) == "0000EA60 00008A84 0000EA60"
+    assert outlet.read(0xE2, 0xE4) == "00005FDC 28"
+    told.capacity_wh = told.soc_permille = None
+    outlet.run(100)
+    assert outlet.read(0xE4, 0xE2) == " "
 
 
 # --- writes

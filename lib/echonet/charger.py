@@ -53,9 +53,9 @@ class Charger(Object):
 
     `control` is an evse.charging.ChargingControl with its board and its arbiter. `maker` and
     `unique` as for echonet.objects.node_profile; `serial` is ASCII. `settings` keeps the
-    installation location (`get(key, default)`, `put(key, value)`). `vehicle`, if the board has
-    such data, is a callable that returns None or an object with `capacity_wh` and `stored_wh`.
-    `random(n) -> bytes`.
+    installation location (`get(key, default)`, `put(key, value)`). `vehicle` is what the vehicle
+    tells of itself, if the board can ask it: `capacity_wh` and `soc_permille`, None if it has not
+    said. `random(n) -> bytes`.
     """
 
     def __init__(self, code, instance, control, maker, unique, serial, settings, vehicle, random):
@@ -238,16 +238,19 @@ class Charger(Object):
             for epc in b"\xd3\xd4\xd5":
                 self.put(epc, None)
         self.put(0xD8, meter.energy_wh % _ENERGY_END, 4)
-        data = self._vehicle() if self._vehicle else None
-        if data is None:
-            for epc in b"\xce\xcf\xd0\xe2\xe4":
-                self.put(epc, None)
-            return
-        self.put(0xCE, data.capacity_wh, 4)
-        self.put(0xCF, max(data.capacity_wh - data.stored_wh, 0), 4)
-        self.put(0xD0, data.capacity_wh, 4)
-        self.put(0xE2, data.stored_wh, 4)
-        self.put(0xE4, min(data.stored_wh * 100 // data.capacity_wh, 100))
+        if self._vehicle:
+            self._put_vehicle(self._vehicle.capacity_wh, self._vehicle.soc_permille)
+
+    def _put_vehicle(self, capacity_wh, soc_permille):
+        stored_wh = rest_wh = None
+        if capacity_wh is not None and soc_permille is not None:
+            stored_wh = capacity_wh * soc_permille // 1000
+            rest_wh = capacity_wh - stored_wh
+        self.put(0xCE, capacity_wh, 4)
+        self.put(0xCF, rest_wh, 4)
+        self.put(0xD0, capacity_wh, 4)
+        self.put(0xE2, stored_wh, 4)
+        self.put(0xE4, None if soc_permille is None else soc_permille // 10)
 
     # --- what a controller writes
 
