@@ -47,7 +47,7 @@ _IPV6_MULTICAST_IF = const(17)
 _IPV6_JOIN_GROUP = const(20)
 _SOCKADDR_IN = const(16)  # octets; that of IPv6 is longer
 
-# Keys in the settings store; written by firmware.echonet_console
+# Keys in the settings store; written by firmware.commands.echonet
 _WRITES = "echonet_writes"
 _ALLOW = "echonet_allow"
 _CLASS = "echonet_class"

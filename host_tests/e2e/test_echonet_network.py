@@ -177,7 +177,7 @@ def test_the_console_switches_everything_and_remembers_it(tmp_path):
         command("echonet allow 127.0.0.77")
         command("echonet deny 127.0.0.77")
         assert command("echonet writes on")["writes"] == "on"
-        assert command("echonet rate 500")["rate"] == 500
+        assert command("echonet rate 500")["rate_per_s"] == 500
         assert command("echonet class 027e")["objects"] == ["0EF001", "027E01"]
         for wrong in (
             "maybe",
@@ -195,7 +195,7 @@ def test_the_console_switches_everything_and_remembers_it(tmp_path):
             assert not answer["ok"] and answer["error"], wrong
         again_from("restart")
         again = command("echonet")
-        assert (again["writes"], again["allowed"], again["rate"]) == ("on", ["127.0.0.1"], 500)
+        assert (again["writes"], again["allowed"], again["rate_per_s"]) == ("on", ["127.0.0.1"], 500)
         assert again["objects"] == ["0EF001", "027E01"]
         for number in range(2, 5):
             assert command(f"echonet allow 127.0.0.{number}")["ok"]

@@ -1,6 +1,6 @@
-"""The console command `echonet`: what the installer decides, and who has been seen.
+"""The command `echonet`: what the installer decides, and the controllers seen last.
 
-Loaded when the command is used. Everything is kept in the settings.
+What is decided is kept in the settings, and holds at once.
 """
 
 from micropython import const
@@ -22,11 +22,12 @@ _USAGE = (
 )
 
 
-def command(node, arguments):
-    """Carry out `echonet ...`, return what the console shows. ValueError: what to do instead."""
-    verb = arguments[0] if arguments else "status"
-    value = arguments[1] if len(arguments) > 1 else ""
-    if verb not in _VERBS or len(arguments) > 2 or bool(value) != (verb in _WITH_VALUE):
+def run(console, name, words):
+    """Carry out what is to be changed; return how things are then."""
+    node = console.node
+    verb = words[0] if words else "status"
+    value = words[1] if len(words) > 1 else ""
+    if verb not in _VERBS or len(words) > 2 or bool(value) != (verb in _WITH_VALUE):
         raise ValueError(_USAGE)
     if verb in ("on", "off"):
         node.settings.put("echonet", verb == "on")
@@ -57,7 +58,7 @@ def _status(task, settings):
         "mode": task.charger.value(0xDA).hex().upper(),
         "writes": "on" if guard.writes_on else "off",
         "allowed": settings.get(_ALLOW, []),
-        "rate": guard.rate,
+        "rate_per_s": guard.rate,
         "tcp": "on" if task.has_tcp else "off",
         "ignored": node.ignored,
         "malformed": node.malformed,
