@@ -195,7 +195,11 @@ def test_the_console_switches_everything_and_remembers_it(tmp_path):
             assert not answer["ok"] and answer["error"], wrong
         again_from("restart")
         again = command("echonet")
-        assert (again["writes"], again["allowed"], again["rate_per_s"]) == ("on", ["127.0.0.1"], 500)
+        assert (again["writes"], again["allowed"], again["rate_per_s"]) == (
+            "on",
+            ["127.0.0.1"],
+            500,
+        )
         assert again["objects"] == ["0EF001", "027E01"]
         for number in range(2, 5):
             assert command(f"echonet allow 127.0.0.{number}")["ok"]
