@@ -71,7 +71,7 @@ class EchonetTask:
         self.has_tcp = settings.get(_TCP, False)
         self.guard = Guard(settings.get(_WRITES, False), [])
         self.guard.rate = settings.get(_RATE, self.guard.rate)
-        self.allow(settings.get(_ALLOW, []))
+        self._settings = settings
         maker = board.ECHONET_MAKER
         unique = bytes.fromhex(owner.identity.ski)[:10]
         self.charger = Charger(
@@ -112,6 +112,7 @@ class EchonetTask:
         jobs = [asyncio.create_task(self._follow())]  # what was written ends without network too
         try:
             await self._open()
+            self.allow(self._settings.get(_ALLOW, []))  # an interface may have another number now
             self.node.start(self.wall.now_ms())
             for sock, _ in self._endpoints:
                 jobs.append(asyncio.create_task(self._read(sock, False)))

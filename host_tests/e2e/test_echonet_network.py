@@ -132,8 +132,10 @@ def test_an_interface_that_goes_and_comes_back_is_joined_again_and_announced(tmp
         lan = network.NamespaceLan().__enter__()
     except OSError as problem:
         pytest.skip(str(problem))
-    with lan, network.Charger(lan, state=tmp_path, speed=10) as charger:
+    addresses = f"{lan.theirs},{lan.theirs6}"
+    with lan, network.Charger(lan, state=tmp_path, speed=10, echonet_address=addresses) as charger:
         charger.command(f"echonet allow {lan.ours}")
+        charger.command("echonet allow fe80::1%b0")
         charger.command("echonet writes on")
         charger.command("ev plug")
         with network.Raw(lan, lan.ours, GROUP) as raw:
@@ -154,6 +156,10 @@ def test_an_interface_that_goes_and_comes_back_is_joined_again_and_announced(tmp
             assert LIST in lines
             raw.send(GROUP, SEARCH)
             assert FOUND in [line.split()[-1] for _, line in collect(raw, 1.0)]
+        with network.Raw(lan, lan.ours6, "ff02::1%a0") as six:
+            six.send("ff02::1%a0", SEARCH)
+            assert FOUND in [line.split()[-1] for _, line in collect(six, 1.0)]
+            assert six.ask("fe80::2%a0", STANDBY) == "1081000702A10105FF017101DA00"
 
 
 # --- the console
