@@ -31,7 +31,11 @@ _COMMANDS = (
     ("peers", "", "trusted peers, connections, and nodes seen in the network"),
     ("trust", "SKI", "trust a peer: it may connect and limit the charger"),
     ("untrust", "SKI", "forget a peer and part from it"),
-    ("set", "NAME VALUE", "opev_safe_ma, opev_strict, charge_mode (0 normal, 1 surplus, 2 fast)"),
+    (
+        "set",
+        "NAME VALUE",
+        "for the next car: opev_safe_ma MA|none, opev_strict 0|1; charge_mode 0-2",
+    ),
     ("ev", "[plug|unplug|set OPTION VALUE] [NAME=VALUE ...]", "the simulated car"),
     ("log", "", "what happened lately"),
     ("restart", "", "start the firmware again"),
@@ -40,7 +44,12 @@ _COMMANDS = (
 )
 
 
-_SETTINGS = ("opev_safe_ma", "opev_strict", "charge_mode")
+_SETTINGS = ("opev_strict", "charge_mode")
+_SET_HELP = (
+    "set opev_safe_ma 0, 6000 to 80000, or none (a silent energy manager means nothing); "
+    "set opev_strict 1 (4 s of silence are too many); "
+    "set charge_mode 0 (normal), 1 (nothing but surplus), 2 (fast)"
+)
 
 
 class CommandError(Exception):
@@ -211,10 +220,20 @@ class Console:
         return {"ski": ski, "text": "forgotten: %s" % group(ski)}
 
     def do_set(self, arguments):
-        if len(arguments) != 2 or arguments[0] not in _SETTINGS or not arguments[1].isdigit():
-            raise CommandError("set NAME VALUE; names are " + ", ".join(_SETTINGS))
-        self._node.settings.put(arguments[0], int(arguments[1]))
-        return {arguments[0]: int(arguments[1])}
+        """A setting of the installer, or of the user: charge_mode (usecases.oscev)."""
+        try:
+            name, text = arguments
+            value = None if text == "none" and name == "opev_safe_ma" else int(text)
+        except ValueError:
+            name = value = None
+        if name == "opev_safe_ma":
+            is_good = value is None or value == 0 or 6_000 <= value <= 80_000
+        else:
+            is_good = name in _SETTINGS and 0 <= value <= (2 if name == "charge_mode" else 1)
+        if not is_good:
+            raise CommandError(_SET_HELP)
+        self._node.settings.put(name, value)
+        return {name: value}
 
     def do_ev(self, arguments):
         node = self._node
