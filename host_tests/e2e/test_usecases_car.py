@@ -82,8 +82,7 @@ def test_x_opev_settings_of_the_installer(charger):
     for line in ("opev_safe_ma none", "opev_safe_ma 0", "opev_safe_ma 8000", "charge_mode 2"):
         assert charger.command("set " + line)["ok"]
     for line in ("opev_safe_ma 3", "opev_safe_ma x", "charge_mode 3", "serial 4", "opev_strict"):
-        answer = charger.command("set " + line)
-        assert not answer["ok"] and answer["error"].startswith("set opev_safe_ma 0")
+        assert not charger.command("set " + line)["ok"]
 
 
 def test_x_oscev_a_recommendation_lowers_but_does_not_stop(charger, manager):
