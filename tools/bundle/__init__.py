@@ -32,7 +32,7 @@ from tools.bundle.foreign import vocabulary
 from tools.bundle.joiner import Joiner
 from tools.bundle.names import choose_names
 from tools.bundle.parts import BUNDLE, split
-from tools.bundle.shorten import shorten
+from tools.bundle.shorten import intern, shorten
 from tools.bundle.source import BundleError, collect, find
 from tools.bundle.writer import Writer
 
@@ -71,6 +71,7 @@ def bundle(
     result = Bundle()
     if is_short:
         result.names = vars(shorten(trees, foreign, exported))
+        intern(trees[BUNDLE])  # other parts may be dropped after use, names never are
     for part, tree in trees.items():
         writer = Writer(tree)
         result.texts[part] = writer.text
