@@ -60,14 +60,24 @@ def intern(tree: ast.Module) -> None:
     identifiers before: here in a statement that it then leaves out.
     """
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    found = sorted(text for text in strings if isinstance(text, str) and _is_long_name(text))
+    found = sorted(text for text in strings if _is_long(text) and _is_name(text))
     if found:
         names = [ast.Expr(ast.Name(text, ast.Load())) for text in found]
         tree.body.insert(0, ast.fix_missing_locations(ast.If(ast.Constant(0), names, [])))
 
 
-def _is_long_name(text):
-    return len(text) > _INTERNED and text.isidentifier() and not keyword.iskeyword(text)
+def is_object(value) -> bool:
+    """Whether a constant is a string that stays an object of its own."""
+    return _is_long(value) and not _is_name(value)
+
+
+def _is_long(value) -> bool:
+    """Whether a constant is a string that the compiler does not put among the names by itself."""
+    return isinstance(value, str) and len(value) > _INTERNED
+
+
+def _is_name(text):
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 # --- who uses which names for what -----------------------------------------------------------
