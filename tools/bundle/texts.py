@@ -10,23 +10,27 @@ import ast
 
 from tools.bundle.shorten import is_object
 
-_NAME = "_TEXTS"  # of the constant; `const` makes it part of the code that uses it
+_IMPORT = "from micropython import const"  # it makes the text part of the code that uses it
 
 
 def gather(tree: ast.Module) -> None:
     """Rewrite a part in place."""
-    cutter = _Cutter()
+    name = "_TEXTS"
+    while any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree)):
+        name += "_"
+    cutter = _Cutter(name)
     cutter.visit(tree)
     if cutter.text:
-        lines = f"from micropython import const\n{_NAME} = const({cutter.text!r})"
-        tree.body[:0] = ast.parse(lines).body
+        lines = ast.parse(f"{_IMPORT}\n{name} = const({cutter.text!r})").body
+        tree.body = [*lines, *(node for node in tree.body if ast.unparse(node) != _IMPORT)]
 
 
 class _Cutter(ast.NodeTransformer):
-    """Replaces the strings below `raise` by slices of `text`."""
+    """Replaces the strings below `raise` by slices of `text`, a constant of this name."""
 
-    def __init__(self):
+    def __init__(self, name):
         self.text = ""
+        self._name = name
         self._is_raised = False
 
     def visit_Raise(self, node):
@@ -43,5 +47,5 @@ class _Cutter(ast.NodeTransformer):
             self.text += text
         start = self.text.index(text)
         cut = ast.Slice(ast.Constant(start), ast.Constant(start + len(text)))
-        cut = ast.Subscript(ast.Name(_NAME, ast.Load()), cut, ast.Load())
+        cut = ast.Subscript(ast.Name(self._name, ast.Load()), cut, ast.Load())
         return ast.fix_missing_locations(ast.copy_location(cut, node))
