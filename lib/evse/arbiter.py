@@ -19,9 +19,10 @@ LPC = const(5)
 ECHONET = const(6)
 USER = const(7)
 OSCEV = const(8)
-SOURCE_COUNT = const(9)
+CEVC = const(9)
+SOURCE_COUNT = const(10)
 
-_NAMES = "hardware cable installation temperature OPEV LPC ECHONET user OSCEV"
+_NAMES = "hardware cable installation temperature OPEV LPC ECHONET user OSCEV CEVC"
 
 _UNLIMITED_MA = const(1_000_000)
 _MAX_W = const(100_000)  # keeps the arithmetic in 30 bits; more than any pilot can signal
@@ -78,11 +79,10 @@ class Decision:
         """Return one line such as "10.2 A on L1 because LPC 7.0 kW"."""
         if self.value is None:
             return "0.0 A because hardware has published no limit"
-        lines = "L1" if self.phases == 1 else "L1-L%d" % self.phases
         value = _kilowatts(self.value) if self.in_watts else _amperes(self.value)
         text = "%s on %s because %s %s" % (
             _amperes(self.current_ma),
-            lines,
+            lines(self.phases),
             source_name(self.source),
             value,
         )
@@ -98,6 +98,7 @@ class Arbiter:
 
     def __init__(self, nominal_mv: int = 230_000):
         self.decision = Decision()
+        self._other = Decision()
         self._nominal_mv = nominal_mv
         self._limits = [None] * SOURCE_COUNT
         self._is_changed = True
@@ -158,20 +159,6 @@ class Arbiter:
             left_ms = max(0, limit.expires_ms - now)
         return limit.in_watts, limit.value(now), limit.is_stale(now), left_ms, limit.reason
 
-    def others_allow(self, milliamps: int, source: int, now: int) -> bool:
-        """Say whether all sources but this one allow so much, at the last decision's voltage."""
-        decision = self.decision
-        for other in range(SOURCE_COUNT):
-            limit = self._limits[other]
-            if other == source or limit is None or not limit.is_active:
-                continue
-            value = limit.value(now)
-            if limit.in_watts:
-                value = decision.milliamps(value)
-            if strictest(value, decision.phases) < milliamps:
-                return False
-        return True
-
     def decide(self, now: int, phases_in_use: int, mean_voltage_mv: int) -> Decision:
         """Return what all limits together allow on phases L1 to L`phases_in_use`.
 
@@ -190,12 +177,22 @@ class Arbiter:
         ):
             decision.phases = phases_in_use
             decision.voltage_mv = voltage_mv
-            self._compute(now)
+            self._is_changed = False
+            self._compute(now, decision)
         return decision
 
-    def _compute(self, now):
-        decision = self.decision
-        self._is_changed = False
+    def would_allow(self, now: int, phases_in_use: int, without: "int | None" = None) -> int:
+        """Return the mA that `decide` would allow on so many phases at its last voltage.
+
+        `without` is a source that shall not count.
+        """
+        other = self._other
+        other.phases = phases_in_use
+        other.voltage_mv = self.decision.voltage_mv
+        self._compute(now, other, without)
+        return other.current_ma
+
+    def _compute(self, now, decision, without=None):
         self._recheck_ms = None
         amps_ma = _UNLIMITED_MA
         limit_w = None
@@ -207,6 +204,8 @@ class Arbiter:
             if limit.expires_ms is not None and now < limit.expires_ms:
                 if self._recheck_ms is None or limit.expires_ms < self._recheck_ms:
                     self._recheck_ms = limit.expires_ms
+            if source == without:
+                continue
             value = limit.value(now)
             if limit.in_watts:
                 if limit_w is None or value < limit_w:
@@ -230,10 +229,9 @@ class Arbiter:
                 current_ma = watts_ma
                 source = watts_source
         decision.current_ma = current_ma
-        self._explain(now, source, amps_ma, limit_w)
+        self._explain(now, decision, source, amps_ma, limit_w)
 
-    def _explain(self, now, source, amps_ma, limit_w):
-        decision = self.decision
+    def _explain(self, now, decision, source, amps_ma, limit_w):
         decision.source = source
         limit = self._limits[source]
         if limit is None or not limit.is_active:
@@ -245,6 +243,11 @@ class Arbiter:
         decision.value = limit_w if limit.in_watts else amps_ma
         decision.is_stale = limit.is_stale(now)
         decision.reason = limit.reason
+
+
+def lines(phases: int) -> str:
+    """Return the lines that so many phases are: L1, L1-L2 or L1-L3."""
+    return "L1" if phases == 1 else "L1-L%d" % phases
 
 
 def strictest(value: "int | tuple", phases: int) -> int:
