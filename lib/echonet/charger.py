@@ -233,9 +233,10 @@ class Charger(Object):
     def _put_measured(self, now):
         meter = self._control.meter
         if meter.is_good(now):
-            self.put(
-                0xD3, max(meter.power_w, 0), 4
-            )  # what the car gives back is no charging power
+            power_w = meter.power_w
+            if self.eoj[1] == _CHARGER:  # what the vehicle gives back is no charging power
+                power_w = max(power_w, 0)
+            self.put(0xD3, power_w, 4)
             self.put(0xD4, meter.max_current_ma() // 100, 2)
             self.put(0xD5, meter.mean_voltage_mv() // 1000, 2)
         else:
