@@ -105,6 +105,15 @@ class Node:
     def ship_data(self, connection, payload):
         self.peer.receive(payload, self.world.now)
 
+    def ship_pin_check(self, connection):
+        return None
+
+    def ship_pin_wanted(self, connection, was_wrong):
+        raise AssertionError("the manager has no PIN")
+
+    def ship_key_management(self, connection, root, body):
+        raise AssertionError("the manager speaks SHIP 1.0")
+
     def ship_access_methods(self, connection, ship_id):
         self.peer_ship_id = ship_id
 

@@ -37,16 +37,16 @@ MATRIX = (
     (". 2 c c i", (ABORTED,)),
     ("a . i i i", (ANNOUNCE_MAX,)),
     ("c c c i i", (b'\x01{"messageProtocolHandshakeError":[{"error":1}]}', b'\x01{"error":2}')),
-    ("a 2 . i i", (PIN_NONE, b'\x01{"connectionPinState":[{"pinState":"optional"}]}')),
-    ("a 2 c c i", (PIN_REQUIRED,)),
+    ("a 2 . i i", (PIN_NONE,)),
+    ("a 2 . d i", (b'\x01{"connectionPinState":[{"pinState":"optional"}]}',)),
+    ("a 2 d d i", (PIN_REQUIRED,)),
     ("a 2 i i i", (b'\x01{"connectionPinInput":[{"pin":"5555AAAAFF"}]}',)),
     ("a 2 i i i", (b'\x01{"connectionPinError":[{"error":1}]}',)),
     ("a 2 b d i", (ACCESS_METHODS_REQUEST, ACCESS_METHODS, DATA)),
     ("k k k . k", (ANNOUNCE_CLOSE, b'\x03{"connectionClose":{"phase":"announce"}}')),
     ("c c c c c", (CONFIRM_CLOSE, b'\x03{"connectionClose":[{"phase":"confirm"},{"x":1}]}')),
-    ("a 2 i d i", (b'\x01{"commissioningRequest":[]}',)),
-    ("a 2 i i i", (b'\x01{"keyMaterialRequest":[]}', b'\x01{"unknown":[{"a":[{"b":1}]}]}')),
-    ("a 2 i i i", (b'\x01{"commissioningResponse":[{"accept":true}]}', b'\x01{"init":[]}')),
+    ("a 2 i d i", (b'\x01{"commissioningRequest":[]}', b'\x01{"keyMaterialRequest":[]}')),
+    ("a 2 i i i", (b'\x01{"init":[]}', b'\x01{"unknown":[{"a":[{"b":1}]}]}')),
 )
 
 
