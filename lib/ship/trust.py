@@ -32,9 +32,9 @@ class TrustStore:
         return json.dumps(self.peers).encode()
 
     def find(self, ski):
-        """The record of a peer, or None."""
+        """The record of a peer, by the key it has or by the one it has announced, or None."""
         for peer in self.peers:
-            if peer["ski"] == ski:
+            if ski == peer["ski"] or ski == peer.get("next"):
                 return peer
         return None
 
