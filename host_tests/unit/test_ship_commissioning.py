@@ -166,11 +166,12 @@ def test_there_is_room_for_so_many_and_the_answer_tells_which():
 
 def test_a_tool_sees_whom_we_trust():
     node = Node()
-    assert node.say("keyMaterialRequest") == [
+    (answer,) = node.say("keyMaterialRequest")
+    assert answer == (
         b'\x01{"keyMaterial":[{"maxEntries":8},{"entry":[[{"curve":23},'
         b'{"ski":"2222222222222222222222222222222222222222"},{"userTrust":32},'
         b'{"commissioningTool":true}]]}]}'
-    ]
+    )
 
 
 def test_a_tool_may_have_us_forget_a_peer():

@@ -1,4 +1,4 @@
-"""Commissioning by a trusted tool (SHIP 12.6, SHIP 1.1 13.4.7; IEC 63380-3 6.9.6, Tables 43 to 49).
+"""Commissioning by a trusted tool (SHIP 12.6, 1.1 13.4.7; IEC 63380-3 6.9.6, Tables 43 to 49).
 
 A peer with enough trust may tell us whom else to trust (`keyMaterial`), see whom we trust
 (`keyMaterialRequest`) and have us forget somebody (`keyMaterialDelete`). Only loaded when such a
