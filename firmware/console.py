@@ -15,7 +15,7 @@ from asyncio import core
 from micropython import const
 
 from evse import arbiter as sources
-from firmware.node import VERSION
+from firmware.version import VERSION
 from ship.ski import group, parse_ski
 from ship.trust import USER_VERIFICATION, TrustFull
 
@@ -146,8 +146,8 @@ class Console:
             "why": control.explain(),
             "lpc_state": lpc.state_name(),
             "lpc_cap_w": lpc.cap_w(),
-            "connections": len([link for link in node.links if link.is_open()]),
-            "mdns": node.mdns.state if node.mdns else "off",
+            "connections": node.links.open_count(),
+            "mdns": node.neighbours.state,
             "heap_used": gc.mem_alloc(),
             "heap_free": gc.mem_free(),
             "stall_us": stall_us,
@@ -185,15 +185,19 @@ class Console:
         node = self._node
         links = [
             {"ski": link.ski or "", "state": link.state(), "pending": link.is_pending()}
-            for link in node.links
+            for link in node.links.all
         ]
-        return {"trusted": node.trust.peers, "connections": links, "seen": node.seen()}
+        return {
+            "trusted": node.registration.store.peers,
+            "connections": links,
+            "seen": node.neighbours.seen(),
+        }
 
     def do_trust(self, arguments):
         node = self._node
         ski = _ski_argument(arguments)
         try:
-            node.trust_peer(ski, USER_VERIFICATION, "console")
+            node.registration.trust(ski, USER_VERIFICATION, "console")
         except TrustFull:
             raise CommandError("no room for another peer; untrust one first")
         return {"ski": ski, "text": "trusted: %s" % group(ski)}
@@ -201,7 +205,7 @@ class Console:
     def do_untrust(self, arguments):
         node = self._node
         ski = _ski_argument(arguments)
-        if not node.untrust_peer(ski):
+        if not node.registration.untrust(ski):
             raise CommandError("this SKI is not trusted; see peers")
         return {"ski": ski, "text": "forgotten: %s" % group(ski)}
 
@@ -234,9 +238,9 @@ class Console:
         node = self._node
         if arguments != ["yes"]:
             raise CommandError("this forgets all peers and settings: factory-reset yes")
-        node.storage.remove("peers")
         node.storage.remove("settings")
-        node.forget()
+        node.settings.clear()
+        node.registration.forget()
         node.stop("restart")
         return {"text": "peers and settings are forgotten; restarting"}
 

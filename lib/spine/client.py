@@ -40,17 +40,25 @@ class Client:
         """Read the partner's detailed discovery; subscription and use cases follow its reply."""
         self.read(now, _NODE_MANAGEMENT, _NODE_MANAGEMENT, "nodeManagementDetailedDiscoveryData")
 
-    def read(self, now, source, destination, function, on_answer=None):
+    def read(self, now, source, destination, function, on_answer=None, options=b""):
         """Read a function of the partner. Addresses are (entity, feature) pairs.
 
         `on_answer(datagram or None, error number, now)` gets the reply, an error, or the time-out
         after the last repetition; without it a reply goes to the handlers of the source feature.
+        `options` from spine.options restrict it: only where `read.partial` is announced.
         """
-        self._ask(now, ("read", source, destination, function, {}), on_answer)
+        self._ask(now, ("read", source, destination, function, {}, options), on_answer)
+
+    def write(self, now, source, destination, function, data, on_answer=None, options=b""):
+        """Write natural `data` to a function of the partner, with acknowledgement.
+
+        The source feature must be bound. `options` only where `write.partial` is announced.
+        """
+        self._ask(now, ("write", source, destination, function, data, options), on_answer)
 
     def call(self, now, function, data, on_answer=None):
         """Call a NodeManagement function of the partner, with acknowledgement."""
-        request = ("call", _NODE_MANAGEMENT, _NODE_MANAGEMENT, function, data)
+        request = ("call", _NODE_MANAGEMENT, _NODE_MANAGEMENT, function, data, b"")
         self._ask(now, request, on_answer)
 
     def subscribe(self, now, source, destination, feature_type, on_answer=None):
@@ -83,7 +91,7 @@ class Client:
         if len(self._pending) >= MAX_PENDING:
             self.log("too many requests under way")
             self._complete(min(self._pending), None, TIMEOUT, now)
-        classifier, source, destination, function, data = request
+        classifier, source, destination, function, data, options = request
         # A partner that has not said a word yet is asked again after 30 s (TS D.3).
         wait = 0
         if self.address is not None:
@@ -98,8 +106,9 @@ class Client:
             counter,
             None,
             classifier,
-            classifier == "call",
+            classifier != "read",
         )
+        out.extend(options)
         model.encode_function(out, model.find_function(function), data)
         self.finish(out)
 
@@ -117,8 +126,8 @@ class Client:
     def _oldest_read(self, source, function):
         """The counter of our oldest open read of a function of the partner, or None."""
         for counter in sorted(self._pending):
-            classifier, _, destination, name, _ = self._pending[counter][3]
-            if classifier == "read" and destination == source and name == function:
+            request = self._pending[counter][3]
+            if request[0] == "read" and request[2] == source and request[3] == function:
                 return counter
         return None
 

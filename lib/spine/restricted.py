@@ -15,13 +15,16 @@ from spine.values import parse_datetime
 
 
 class Filter:
-    """One `filter` of a command: SELECTORS (any one matches) and ELEMENTS (None: not given)."""
+    """One `filter` of a command: SELECTORS (any one matches) and ELEMENTS (None: not given).
 
-    def __init__(self):
+    `selectors` are natural data, `elements` is a nested dict of the names, {} at a leaf.
+    """
+
+    def __init__(self, selectors=(), elements=None):
         self.is_delete = False
         self.is_partial = False
-        self.selectors = []
-        self.elements = None
+        self.selectors = list(selectors)
+        self.elements = elements
 
     def matches(self, entry, entries_name):
         """Whether the filter addresses `entry`. Without SELECTORS it addresses every entry."""
@@ -53,9 +56,7 @@ def parse_filters(function, trees, decoder):
 def _parse_filter(function, tree, decoder):
     result = Filter()
     name = model.function_name(function)
-    entries = model.list_field(function)
-    whole = entries < 0 or model.elements_cover_function(function)
-    elements_name = (name if whole else model.field_name(entries)) + "Elements"
+    named = elements_name(function)
     for members in tree if isinstance(tree, list) else (tree,):
         if not isinstance(members, dict):
             raise SpineError(GENERAL_ERROR, "malformed filter")
@@ -67,14 +68,23 @@ def _parse_filter(function, tree, decoder):
                 result.is_partial = "partial" in control
             elif key == name + "Selectors" and model.selectors_type(function) >= 0:
                 result.selectors.append(decoder.decode(model.selectors_type(function), value))
-            elif key == elements_name:
+            elif key == named:
                 result.elements = _tags(value)
             elif key != "filterId":
                 raise SpineError(COMMAND_REJECTED, "filter of another function")
-    if whole and entries >= 0 and result.elements is not None:
+    entries = model.list_field(function)
+    if result.elements and entries >= 0 and model.elements_cover_function(function):
         # ELEMENTS of the whole function name the list first.
         result.elements = result.elements.get(model.field_name(entries)) or None
     return result
+
+
+def elements_name(function):
+    """Name of the function's ELEMENTS: of its entries, or of the whole function."""
+    entries = model.list_field(function)
+    if entries < 0 or model.elements_cover_function(function):
+        return model.function_name(function) + "Elements"
+    return model.field_name(entries) + "Elements"
 
 
 def _tags(tree):
