@@ -47,11 +47,6 @@ def test_the_smaller_ski_asks_for_a_sign_of_life_and_closes_only_much_later():
     assert rule.decide([0, 0], 30_000) == double.CLOSE
 
 
-def test_ski_are_compared_as_numbers():
-    assert double.is_larger("b467a3999eb5efa671de0032f08a9c9e5efda0e1", "5b" * 20)
-    assert not double.is_larger("0f" * 20, "10" * 20)
-
-
 # --- the world
 
 

@@ -60,7 +60,7 @@ class Dialler:
     def found(self, ski, addresses, port, path, host, now):
         """A trusted peer can be reached there; call it anew if that is news.
 
-        Raises nothing: beyond MAX_TARGETS a peer has to call us.
+        Beyond MAX_TARGETS a peer has to call us.
         """
         target = self.find(ski)
         addresses = _in_order(addresses)

@@ -1,13 +1,14 @@
 """Two connections with one peer: which one stays (SHIP 12.2.2, 1.1: 12.2.3; IEC 63380-3 6.9.2.3).
 
-The node with the larger SKI keeps the most recent connection. The other one leaves the decision to
-it; if after a while nothing has happened it asks all connections for a sign of life, and much later
-it closes the older one itself.
+The node with the larger SKI keeps the most recent connection. The other one leaves the decision
+to it; if after a while nothing has happened it asks all connections for a sign of life, and much
+later it closes the older one itself.
 
-Deployed nodes have other rules: some keep the connection that the larger SKI has opened, as soon as
-there are two; some close just that one, once both are in data exchange. If we acted at once, both
-connections could be lost. So nothing is done before the newest has been in data exchange for a
-while, and at most one connection is closed at a time: whatever the peer does by then, one is left.
+Deployed nodes have other rules: some keep the connection that the larger SKI has opened, as soon
+as there are two; some close just that one, once both are in data exchange. If we acted at once,
+both connections could be lost. So nothing is done before the newest has been in data exchange for
+a while, and at most one connection is closed at a time: whatever the peer does by then, one is
+left.
 """
 
 from micropython import const
@@ -22,7 +23,7 @@ CLOSE = const(2)
 class Double:
     """The connections with one peer from the time when there are two in data exchange.
 
-    `is_larger` says that our SKI is the larger one.
+    `is_larger` says that our SKI is the larger one, as a number; lower-case digits compare alike.
     """
 
     def __init__(self, is_larger):
@@ -53,8 +54,3 @@ class Double:
             return PING
         self._next_ms = now + GRACE_MS
         return CLOSE
-
-
-def is_larger(ours, theirs):
-    """Whether our SKI (lower-case digits) is the larger one, as a number of 160 bits."""
-    return ours > theirs
