@@ -16,10 +16,9 @@ from micropython import const
 
 from evse import arbiter as sources
 from firmware.version import VERSION
-from ship.ski import group, parse_ski
-from ship.trust import USER_VERIFICATION, TrustFull
+from ship.ski import group
 
-_MAX_LINE = const(256)
+_MAX_LINE = const(512)  # a QR text fits
 
 # name, arguments, what it does; the order of `help`
 _COMMANDS = (
@@ -29,14 +28,21 @@ _COMMANDS = (
     ("status", "", "what the charger does and why"),
     ("limits", "", "all limits, who set them, which one is binding"),
     ("peers", "", "trusted peers, connections, and nodes seen in the network"),
-    ("trust", "SKI", "trust a peer: it may connect and limit the charger"),
+    ("trust", "SKI|QR-TEXT", "trust a peer: it may connect and limit the charger"),
+    ("accept", "[SKI]", "trust the peer that is waiting, after comparing its SKI"),
+    ("reject", "[SKI]", "send away the peer that is waiting"),
     ("untrust", "SKI", "forget a peer and part from it"),
+    ("pair", "[auto|off] [SECONDS]", "let partners find this node; auto: trust the next one"),
+    ("button", "", "press the simulated board's button for pairing"),
     ("ev", "[plug|unplug|set OPTION VALUE] [NAME=VALUE ...]", "the simulated car"),
     ("log", "", "what happened lately"),
     ("restart", "", "start the firmware again"),
     ("factory-reset", "yes", "forget peers and settings, keep the identity"),
     ("shutdown", "", "say goodbye and end"),
 )
+
+# Those in firmware.console_peers, which is loaded when one of them is first used
+_PEERS = ("trust", "accept", "reject", "untrust", "pair", "button")
 
 
 class CommandError(Exception):
@@ -92,6 +98,10 @@ class Console:
                 sys.stdout.write(text + "\n")
 
     def _carry_out(self, name, arguments):
+        if name in _PEERS:
+            from firmware import console_peers
+
+            return getattr(console_peers, name)(self._node, arguments)
         for command in _COMMANDS:
             if command[0] == name:
                 return getattr(self, "do_" + name.replace("-", "_"))(arguments)
@@ -193,22 +203,6 @@ class Console:
             "seen": node.neighbours.seen(),
         }
 
-    def do_trust(self, arguments):
-        node = self._node
-        ski = _ski_argument(arguments)
-        try:
-            node.registration.trust(ski, USER_VERIFICATION, "console")
-        except TrustFull:
-            raise CommandError("no room for another peer; untrust one first")
-        return {"ski": ski, "text": "trusted: %s" % group(ski)}
-
-    def do_untrust(self, arguments):
-        node = self._node
-        ski = _ski_argument(arguments)
-        if not node.registration.untrust(ski):
-            raise CommandError("this SKI is not trusted; see peers")
-        return {"ski": ski, "text": "forgotten: %s" % group(ski)}
-
     def do_ev(self, arguments):
         node = self._node
         ev = getattr(node.board, "ev", None)
@@ -279,13 +273,6 @@ def _lines(value, indent):
                 )
         else:
             yield "%s%s: %s" % (indent, key, item)
-
-
-def _ski_argument(arguments):
-    try:
-        return parse_ski("".join(arguments))
-    except ValueError as error:
-        raise CommandError("%s; read it from the peer's label or screen" % error)
 
 
 def _ev_command(ev, verb, arguments):

@@ -62,6 +62,18 @@ class Links:
         """The connections with the owner of a key, oldest first."""
         return [link for link in self.all if link.ski == ski]
 
+    def trusted(self, ski):
+        """The owner of a key is trusted from now on."""
+        for link in self.of(ski):
+            link.trust()
+
+    def rejected(self, ski):
+        """The owner of a key is not trusted, or no longer. Returns whether it is connected."""
+        links = self.of(ski)
+        for link in links:
+            link.reject()
+        return bool(links)
+
     def open_count(self):
         """How many are in data exchange."""
         return len([link for link in self.all if link.is_open()])
@@ -100,8 +112,8 @@ class Links:
     # --- what a Link reports ------------------------------------------------------------------
 
     def pending(self, link):
-        """A stranger waits for the user's decision."""
-        self._node.log.event("pending", ski=link.ski)
+        """A stranger waits for trust."""
+        self._node.registration.pending(link.ski)
 
     def opened(self, link):
         """A partner reached data exchange; an older connection with the same key gives way."""

@@ -75,8 +75,15 @@ class Neighbours:
 
         result = []
         for peer in self._task.browser.peers:
-            if peer.is_found:
-                entry = parse(peer.txt) or {}
+            entry = parse(peer.txt) if peer.is_found else None
+            if entry:
                 entry["name"] = peer.instance
                 result.append(entry)
         return result
+
+    def find(self, ski):
+        """What the node with this key says about itself, a dictionary; None if it is not seen."""
+        for entry in self.seen():
+            if entry["ski"] == ski:
+                return entry
+        return None

@@ -231,6 +231,7 @@ class Node:
         self._publish_limits(now)
         self.notify()
         self.links.tick(self.wall.now_ms())
+        self.registration.tick(self.wall.now_ms())
         self._tell()
         self._save()
 

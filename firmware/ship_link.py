@@ -73,7 +73,7 @@ class Link:
         return self.connection.state_name()
 
     def _trusted(self):
-        return self._node.registration.store.find(self.ski) is not None
+        return self._node.registration.store.trusts(self.ski)
 
     # --- reading ----------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from test_ship_connection import in_data_exchange
 
 from ship import commissioning
 from ship.base import SERVER
-from ship.trust import MAX_PEERS, USER_INPUT, USER_VERIFICATION, TrustStore
+from ship.trust import MAX_PEERS, SECOND_FACTOR, USER_INPUT, USER_VERIFICATION, TrustStore
 
 OUR_KEY = "11" * 20
 TOOL = "22" * 20
@@ -28,37 +28,32 @@ NOTHING_STORED = b'\x01{"keyMaterialResponse":[]}'
 NOTHING_DELETED = b'\x01{"keyMaterialDeleteResponse":[]}'
 
 
-class Identity:
-    ski = OUR_KEY
-
-
 class Node:
     """A node with a tool of this trust on one connection in data exchange."""
 
     def __init__(self, trust=USER_VERIFICATION):
-        self.identity = Identity
-        self.trust = TrustStore()
+        self.store = TrustStore()
         if trust:
-            self.trust.add(TOOL, trust, "console")
+            self.store.add(TOOL, trust, "console")
         self.untrusted = []
         self.link = in_data_exchange(SERVER)
         self.link.owner.ship_key_management = self._receive
 
     def _receive(self, connection, root, body):
-        commissioning.receive(self, TOOL, root, body, connection.send)
+        commissioning.receive(self, OUR_KEY, TOOL, root, body, connection.send)
 
     def say(self, root, body="[]"):
         return self.link.say(b"\x01" + ('{"%s":%s}' % (root, body)).encode())
 
-    def trust_peer(self, ski, user_trust, by):
-        self.trust.add(ski, user_trust, by)
+    def commission(self, tool, ski, level):
+        return self.store.commission(tool, ski, level)
 
-    def untrust_peer(self, ski):
+    def untrust(self, ski):
         self.untrusted.append(ski)
-        return self.trust.remove(ski)
+        return self.store.remove(ski)
 
-    def save_trust(self):
-        self.trust = TrustStore(self.trust.dump())
+    def save(self):
+        self.store = TrustStore(self.store.dump())
 
 
 def entries(*texts):
@@ -78,15 +73,15 @@ def test_a_peer_with_enough_trust_may_commission():
 
 def test_second_factor_trust_is_as_good():
     node = Node(8)
-    node.trust.find(TOOL)["second"] = 32
+    node.store.add(TOOL, 32, "PIN", "", SECOND_FACTOR)
     assert b"true" in node.say("commissioningRequest")[0]
 
 
 def test_a_key_is_stored_and_confirmed():
     node = Node()
     assert node.say("keyMaterial", entries(ENTRY)) == [STORED]
-    peer = node.trust.find(HEMS)
-    assert (peer["trust"], peer["by"]) == (32, "tool 22222222")
+    peer = node.store.find(HEMS)
+    assert peer["user"] == [32, TOOL, ""]
     assert (peer["id"], peer["tool"]) == ("i:54321_u:HEMS-1", False)
 
 
@@ -99,7 +94,7 @@ def test_a_key_may_come_as_public_key():
     ):
         node = Node()
         node.say("keyMaterial", entries(text))
-        assert node.trust.find(HEMS), text
+        assert node.store.find(HEMS), text
 
 
 def test_what_is_malformed_is_not_stored_and_harms_no_other_entry():
@@ -121,7 +116,7 @@ def test_what_is_malformed_is_not_stored_and_harms_no_other_entry():
     ):
         node = Node()
         assert node.say("keyMaterial", entries(text, ENTRY)) == [STORED], text
-        assert len(node.trust.peers) == 2
+        assert len(node.store.peers) == 2
 
 
 def test_malformed_bodies_store_nothing():
@@ -136,7 +131,7 @@ def test_a_tool_gives_no_more_trust_than_it_has():
         node = Node(trust)
         more = "" if asked is None else ',{"userTrust":%d}' % asked
         node.say("keyMaterial", entries(entry(HEMS, more)))
-        assert node.trust.find(HEMS)["trust"] == given
+        assert node.store.level(HEMS) == given
 
 
 def test_a_commissioned_peer_is_a_tool_only_if_the_tool_said_so():
@@ -144,23 +139,23 @@ def test_a_commissioned_peer_is_a_tool_only_if_the_tool_said_so():
         node = Node()
         node.say("keyMaterial", entries(entry(HEMS, more)))
         answers = []
-        commissioning.receive(node, HEMS, "commissioningRequest", {}, answers.append)
+        commissioning.receive(node, OUR_KEY, HEMS, "commissioningRequest", {}, answers.append)
         assert answers == [b'\x01{"commissioningResponse":[{"accept":' + answer + b"}]}"]
 
 
 def test_a_peer_of_the_user_keeps_its_rights():
     node = Node()
-    node.trust.add(HEMS, USER_INPUT, "console")
+    node.store.add(HEMS, USER_INPUT, "console")
     node.say("keyMaterial", entries(entry(HEMS, ',{"userTrust":8}')))
-    peer = node.trust.find(HEMS)
-    assert (peer["trust"], peer["by"], peer.get("tool", True)) == (USER_INPUT, "console", True)
+    peer = node.store.find(HEMS)
+    assert peer["user"] == [USER_INPUT, "console", ""] and node.store.may_commission(HEMS)
 
 
 def test_there_is_room_for_so_many_and_the_answer_tells_which():
     node = Node()
     answer = node.say("keyMaterial", entries(*[entry("%040x" % n) for n in range(1, 11)]))
     assert answer[0].count(b'"ski"') == MAX_PEERS - 1 == 7
-    assert len(node.trust.peers) == MAX_PEERS
+    assert len(node.store.peers) == MAX_PEERS
     assert node.say("keyMaterial", entries(ENTRY)) == [NOTHING_STORED]
 
 
@@ -180,7 +175,7 @@ def test_a_tool_may_have_us_forget_a_peer():
     assert node.say("keyMaterialDelete", entries(entry(HEMS.upper()), entry(OTHER))) == [
         STORED.replace(b"keyMaterialResponse", b"keyMaterialDeleteResponse")
     ]
-    assert node.untrusted == [HEMS] and node.trust.find(HEMS) is None
+    assert node.untrusted == [HEMS] and node.store.find(HEMS) is None
 
 
 def test_a_tool_may_have_itself_forgotten_and_hears_the_answer():
@@ -191,22 +186,22 @@ def test_a_tool_may_have_itself_forgotten_and_hears_the_answer():
 
 def test_a_tool_takes_no_trust_from_those_who_have_more():
     node = Node()
-    node.trust.add(HEMS, USER_INPUT, "console")
+    node.store.add(HEMS, USER_INPUT, "console")
     assert node.say("keyMaterialDelete", entries(entry(HEMS))) == [NOTHING_DELETED]
-    assert node.trust.find(HEMS)
+    assert node.store.find(HEMS)
 
 
 def test_without_the_right_nothing_is_told_stored_or_deleted():
     node = Node(8)
-    node.trust.add(HEMS, 8, "console")
+    node.store.add(HEMS, 8, "console")
     assert node.say("keyMaterialRequest") == []
     assert node.say("keyMaterial", entries(entry(OTHER))) == [NOTHING_STORED]
     assert node.say("keyMaterialDelete", entries(entry(HEMS))) == [NOTHING_DELETED]
-    assert node.trust.find(OTHER) is None and node.trust.find(HEMS)
+    assert node.store.find(OTHER) is None and node.store.find(HEMS)
 
 
 def test_answers_that_nobody_asked_for_mean_nothing():
     node = Node()
     for root in ("commissioningResponse", "keyMaterialResponse", "keyMaterialDeleteResponse"):
         assert node.say(root, entries(ENTRY)) == []
-    assert len(node.trust.peers) == 1
+    assert len(node.store.peers) == 1

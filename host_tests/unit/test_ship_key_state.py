@@ -59,26 +59,26 @@ class Node(Owner):
         if counter > 1:
             keys.append(("successor", OUR_NEXT))
         self.identity = Identity(counter, keys)
-        self.trust = TrustStore()
-        self.trust.add(HIS_KEY, USER_VERIFICATION, "console")
-        self.record = self.trust.find(HIS_KEY)
+        self.store = TrustStore()
+        self.store.add(HIS_KEY, USER_VERIFICATION, "console")
+        self.record = self.store.find(HIS_KEY)
         self.saved = 0
         self.said = self.connect(peer_counter, role)
 
     def connect(self, peer_counter=None, role=SERVER, ski=HIS_KEY):
         self.link = in_data_exchange(role, self)
         self.link.connection.peer_counter = peer_counter
-        self.state = KeyState(self, self.link.connection, ski)
+        self.state = KeyState(self, self.identity, self.link.connection, ski)
         self.state.start(0)
         return self.link.take()
 
     def ship_key_management(self, connection, root, body):
         self.state.receive(root, body, self.link.now)
 
-    def save_trust(self):
+    def save(self):
         self.saved += 1
-        self.trust = TrustStore(self.trust.dump())
-        self.record = self.trust.peers[0]
+        self.store = TrustStore(self.store.dump())
+        self.record = self.store.peers[0]
 
     def say(self, octets):
         return self.link.say(octets)
@@ -210,13 +210,13 @@ def test_the_successor_of_a_trusted_peer_is_trusted_without_a_user():
     node = Node(peer_counter=2)
     node.record["id"] = "i:1_u:hems"
     assert node.say(state(2, ("current", HIS_KEY), ("successor", HIS_NEXT))) == [ACCEPTED]
-    assert node.trust.find(HIS_NEXT) is node.record is node.trust.find(HIS_KEY)
-    assert node.record["trust"] == USER_VERIFICATION and len(node.trust.peers) == 1
+    assert node.store.find(HIS_NEXT) is node.record is node.store.find(HIS_KEY)
+    assert node.store.level(HIS_NEXT) == USER_VERIFICATION and len(node.store.peers) == 1
     # it comes back with that key
     node.connect(peer_counter=3, ski=HIS_NEXT)
     answer = node.say(state(3, ("predecessor", HIS_KEY), ("current", HIS_NEXT)))
     assert answer == [ACCEPTED]
-    assert node.trust.find(HIS_NEXT) is node.record and node.trust.find(HIS_KEY) is None
+    assert node.store.find(HIS_NEXT) is node.record and node.store.find(HIS_KEY) is None
     assert (node.record["ski"], node.record["id"]) == (HIS_NEXT, "i:1_u:hems")
     assert "next" not in node.record
 
@@ -225,21 +225,21 @@ def test_a_change_is_believed_on_the_connection_of_the_old_key_as_well():
     node = Node(peer_counter=2)
     node.say(state(2, ("current", HIS_KEY), ("successor", HIS_NEXT)))
     assert node.say(state(3, ("predecessor", HIS_KEY), ("current", HIS_NEXT))) == [ACCEPTED]
-    assert node.trust.find(HIS_KEY) is None and node.trust.find(HIS_NEXT)
+    assert node.store.find(HIS_KEY) is None and node.store.find(HIS_NEXT)
 
 
 def test_a_successor_that_is_no_longer_listed_is_no_longer_trusted():
     node = Node(peer_counter=2)
     node.say(state(2, ("current", HIS_KEY), ("successor", HIS_NEXT)))
     assert node.say(state(3, ("current", HIS_KEY))) == [ACCEPTED]
-    assert node.trust.find(HIS_NEXT) is None and node.trust.find(HIS_KEY)
+    assert node.store.find(HIS_NEXT) is None and node.store.find(HIS_KEY)
 
 
 def test_a_lower_counter_is_not_applied_and_the_same_again_is():
     node = Node(peer_counter=5)
     assert node.say(state(5, ("current", HIS_KEY), ("successor", HIS_NEXT))) == [ACCEPTED]
     assert node.say(state(4, ("current", HIS_KEY), ("successor", HIS_LAST))) == [REFUSED]
-    assert node.trust.find(HIS_LAST) is None
+    assert node.store.find(HIS_LAST) is None
     assert node.say(state(5, ("current", HIS_KEY), ("successor", HIS_NEXT))) == [ACCEPTED]
     assert node.record["counter"] == 5
 
@@ -255,10 +255,10 @@ def test_keys_of_others_are_not_taken_over():
         (("current", HIS_KEY), ("successor", "xyz")),
     ):
         node = Node(peer_counter=2)
-        node.trust.add(OTHER, USER_VERIFICATION, "console")
+        node.store.add(OTHER, USER_VERIFICATION, "console")
         assert node.say(state(2, *entries)) == [REFUSED], entries
-        assert node.trust.find(HIS_NEXT) is None and node.saved == 0
-        assert node.trust.find(HIS_KEY) and node.trust.find(OTHER) is not node.record
+        assert node.store.find(HIS_NEXT) is None and node.saved == 0
+        assert node.store.find(HIS_KEY) and node.store.find(OTHER) is not node.record
 
 
 def test_other_curves_are_ignored():
@@ -267,7 +267,7 @@ def test_other_curves_are_ignored():
     )
     node = Node(peer_counter=2)
     assert node.say(text) == [ACCEPTED]
-    assert node.record["ski"] == HIS_KEY and node.trust.find("55" * 20) is None
+    assert node.record["ski"] == HIS_KEY and node.store.find("55" * 20) is None
 
 
 def test_one_entry_without_its_own_array_is_understood():
@@ -304,7 +304,7 @@ def test_the_number_of_entries_is_limited():
 
 def test_a_peer_that_is_not_trusted_any_more_is_told_nothing():
     node = Node(counter=2)
-    node.trust.remove(HIS_KEY)
+    node.store.remove(HIS_KEY)
     assert node.connect(peer_counter=5) == []
     assert node.say(state(2, ("current", HIS_KEY))) == [REFUSED]
 

@@ -4,9 +4,9 @@ A peer with enough trust may tell us whom else to trust (`keyMaterial`), see who
 (`keyMaterialRequest`) and have us forget somebody (`keyMaterialDelete`). Only loaded when such a
 message arrives. Nothing is kept between messages: each one is judged by the trust of its sender.
 
-Rules, all of them here because the standard leaves them open: a tool needs user trust or second
-factor trust of 32; one that came by a tool itself only if that said so (`commissioningTool`); it
-gives no more trust than it has, and takes none from those who have more.
+Rules, all of them here and in `ship.trust` because the standard leaves them open: a tool needs
+user trust or second factor trust of 32; one that came by a tool itself only if that said so
+(`commissioningTool`); it gives no more trust than it has, and takes none from those who have more.
 """
 
 from eebus_json import to_wire
@@ -14,75 +14,69 @@ from micropython import const
 
 from ship.messages import boolean, uint
 from ship.ski import parse_ski, ski_of_point, to_hex
-from ship.trust import MAX_PEERS, TrustFull
+from ship.trust import MAX_PEERS, MIN_USER, USER_VERIFICATION, TrustFull
 
-MIN_TOOL_TRUST = const(32)
-
-_MIN_TRUST = const(8)
-_DEFAULT_TRUST = const(32)
 _CURVE = const(23)  # secp256r1 in IANA's TLS Supported Groups
 _POINT_DIGITS = const(130)
 _MAX_ID = const(63)
 
 
-def receive(node, ski, root, body, send):
+def receive(registration, own_ski, ski, root, body, send):
     """Take a message of the peer `ski` in data exchange and `send` the answer, if there is one.
 
-    `node` has `trust` (TrustStore), `identity.ski`, `save_trust()`, and `trust_peer`,
-    `untrust_peer` as the console uses them.
+    `registration` has `store` (TrustStore), `save()`, `untrust(ski)`, and `commission(tool, ski,
+    level)`, which raises TrustFull.
     """
-    tool = node.trust.find(ski)
-    may_commission = (
-        tool is not None
-        and max(tool["trust"], tool.get("second", 0)) >= MIN_TOOL_TRUST
-        and tool.get("tool", True)
-    )
+    store = registration.store
+    may_commission = store.may_commission(ski)
     if root == "commissioningRequest":
         answer = b"true" if may_commission else b"false"
         send(b'\x01{"commissioningResponse":[{"accept":%s}]}' % answer)
     elif root == "keyMaterialRequest" and may_commission:
-        entries = [_entry(peer, True) for peer in node.trust.peers]
+        entries = [_entry(store, peer) for peer in store.peers]
         send(_message("keyMaterial", entries, (("maxEntries", MAX_PEERS),)))
     elif root == "keyMaterial":
-        stored = _store(node, tool, _entries(body)) if may_commission else []
+        stored = _store(registration, own_ski, ski, _entries(body)) if may_commission else []
         send(_message("keyMaterialResponse", stored))
     elif root == "keyMaterialDelete":
-        found = _find(node, tool, _entries(body)) if may_commission else []
-        send(_message("keyMaterialDeleteResponse", [_entry(peer, False) for peer in found]))
+        found = _find(store, ski, _entries(body)) if may_commission else []
+        entries = [_entry(store, peer, False) for peer in found]
+        send(_message("keyMaterialDeleteResponse", entries))
         for peer in found:
-            node.untrust_peer(peer["ski"])
+            registration.untrust(peer["ski"])
 
 
-def _store(node, tool, entries):
+def _store(registration, own_ski, tool, entries):
     """Trust the keys of the entries; return what is stored, in the form of the response."""
+    store = registration.store
     stored = []
     for ski, entry in entries:
-        user_trust = uint(entry.get("userTrust"))
-        user_trust = min(_DEFAULT_TRUST if user_trust is None else user_trust, tool["trust"])
-        if ski == node.identity.ski or user_trust < _MIN_TRUST:
+        level = uint(entry.get("userTrust"))
+        level = USER_VERIFICATION if level is None else level
+        if ski == own_ski or level < MIN_USER:
             continue
-        is_new = node.trust.find(ski) is None
+        is_new = store.find(ski) is None
         try:
-            node.trust_peer(ski, user_trust, "tool " + tool["ski"][:8])
+            registration.commission(tool, ski, level)
         except TrustFull:
             break
-        peer = node.trust.find(ski)
+        peer = store.find(ski)
         if is_new:
             peer["tool"] = boolean(entry.get("commissioningTool"))
             ship_id = entry.get("id")
             if isinstance(ship_id, str) and len(ship_id) <= _MAX_ID:
                 peer["id"] = ship_id
-        stored.append(_entry(peer, False))
-    node.save_trust()
+        stored.append(_entry(store, peer, False))
+    registration.save()
     return stored
 
 
-def _find(node, tool, entries):
+def _find(store, tool, entries):
     """The peers of the entries that this tool may have us forget."""
     found = []
     for ski, _ in entries:
-        peer = node.trust.find(ski)
-        if peer and peer not in found and peer["trust"] <= tool["trust"]:
+        peer = store.find(ski)
+        if peer and peer not in found and store.level(ski) <= store.level(tool):
             found.append(peer)
     return found
 
@@ -112,11 +106,12 @@ def _ski_of(entry):
     return computed
 
 
-def _entry(peer, with_tool):
+def _entry(store, peer, with_tool=True):
     """A peer's entry in an answer."""
-    entry = (("curve", _CURVE), ("ski", peer["ski"].upper()), ("userTrust", peer["trust"]))
+    ski = peer["ski"]
+    entry = (("curve", _CURVE), ("ski", ski.upper()), ("userTrust", store.level(ski)))
     if with_tool:
-        entry += (("commissioningTool", peer.get("tool", True)),)
+        entry += (("commissioningTool", store.may_commission(ski)),)
     return entry + (("id", peer["id"]),) if peer["id"] else entry
 
 

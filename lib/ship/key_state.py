@@ -26,12 +26,13 @@ _CURVE = const(23)  # secp256r1 in IANA's TLS Supported Groups
 class KeyState:
     """The procedure on one connection in data exchange, with the peer `ski`.
 
-    `node` has `trust` (TrustStore), `save_trust()`, and its own keys as `identity`: `counter` and
-    `key_set()`, a list of (currentState, ski).
+    `registration` has `store` (TrustStore) and `save()`; `identity` is our key: `ski`, `counter`
+    (1 if it never changed) and `key_set()`, a list of (currentState, ski).
     """
 
-    def __init__(self, node, connection, ski):
-        self._node = node
+    def __init__(self, registration, identity, connection, ski):
+        self._registration = registration
+        self._identity = identity
         self._connection = connection
         self._ski = ski
         self._until = None
@@ -39,7 +40,7 @@ class KeyState:
 
     def start(self, now):
         """Data exchange begins: ask for what we have missed, tell what the peer has missed."""
-        peer = self._node.trust.find(self._ski)
+        peer = self._registration.store.find(self._ski)
         if peer is None:
             return
         known = peer.get("counter", 1)
@@ -47,7 +48,7 @@ class KeyState:
             self._connection.send(
                 b'\x01{"keyMaterialStateRequest":[{"knownUpdateCounter":%d}]}' % known
             )
-        if peer.get("told", 1) < self._node.identity.counter:
+        if peer.get("told", 1) < self._identity.counter:
             self._announce(now)
 
     def receive(self, root, body, now):
@@ -83,28 +84,27 @@ class KeyState:
     def _announce(self, now):
         self._tries += 1
         self._until = now + RESPONSE_MS
-        identity = self._node.identity
         entries = [
             (("currentState", state), ("curve", _CURVE), ("ski", ski.upper()))
-            for state, ski in identity.key_set()
+            for state, ski in self._identity.key_set()
         ]
-        body = (("updateCounter", identity.counter), ("entry", entries))
+        body = (("updateCounter", self._identity.counter), ("entry", entries))
         self._connection.send(b'\x01{"keyMaterialState":%s}' % to_wire(body))
 
     def _take_response(self, accept):
         if self._until is None:
             return  # nobody has asked
         self._until = None
-        peer = self._node.trust.find(self._ski)
+        peer = self._registration.store.find(self._ski)
         if accept and peer:
-            peer["told"] = self._node.identity.counter
-            self._node.save_trust()
+            peer["told"] = self._identity.counter
+            self._registration.save()
 
     # The peer's keys
 
     def _apply(self, body):
         """Take over the peer's set of keys; returns whether it is credible."""
-        peer = self._node.trust.find(self._ski)
+        peer = self._registration.store.find(self._ski)
         counter = uint(body.get("updateCounter"), 0xFFFF)
         keys = _keys(body)
         if peer is None or counter is None or keys is None or counter < peer.get("counter", 1):
@@ -114,8 +114,8 @@ class KeyState:
         if current is None or self._ski not in (current, keys.get("predecessor")):
             return False  # not the keys of whom we are talking to
         for ski in (current, successor):
-            other = self._node.trust.find(ski) if ski else None
-            if ski == self._node.identity.ski or (other and other is not peer):
+            other = self._registration.store.find(ski) if ski else None
+            if ski == self._identity.ski or (other and other is not peer):
                 return False
         peer["ski"] = current
         peer["counter"] = counter
@@ -123,7 +123,7 @@ class KeyState:
             peer["next"] = successor
         elif "next" in peer:
             del peer["next"]
-        self._node.save_trust()
+        self._registration.save()
         return True
 
 
