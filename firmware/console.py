@@ -4,7 +4,7 @@
 `{"answer":"<command>","ok":true,…}`, so that scripts can drive it. What a command returns is a
 dictionary; how it looks as text is decided in one place below.
 
-Nothing secret is ever printed. Reading never blocks the event loop.
+No key is ever printed; the PIN is on the label as well. Reading never blocks the event loop.
 """
 
 import gc
@@ -33,6 +33,9 @@ _COMMANDS = (
     ("reject", "[SKI]", "send away the peer that is waiting"),
     ("untrust", "SKI", "forget a peer and part from it"),
     ("pair", "[auto|off] [SECONDS]", "let partners find this node; auto: trust the next one"),
+    ("pin", "[off|optional|required]", "our PIN, and whether partners have to give it"),
+    ("peer-pin", "SKI PIN", "enter the PIN of a partner, as its label shows it"),
+    ("key", "[successor|change|renew]", "another key, or a new certificate for it"),
     ("button", "", "press the simulated board's button for pairing"),
     ("ev", "[plug|unplug|set OPTION VALUE] [NAME=VALUE ...]", "the simulated car"),
     ("log", "", "what happened lately"),
@@ -41,8 +44,9 @@ _COMMANDS = (
     ("shutdown", "", "say goodbye and end"),
 )
 
-# Those in firmware.console_peers, which is loaded when one of them is first used
+# Those in firmware.console_peers and console_keys, loaded when one of them is first used
 _PEERS = ("trust", "accept", "reject", "untrust", "pair", "button")
+_KEYS = ("pin", "peer-pin", "key")
 
 
 class CommandError(Exception):
@@ -102,6 +106,10 @@ class Console:
             from firmware import console_peers
 
             return getattr(console_peers, name)(self._node, arguments)
+        if name in _KEYS:
+            from firmware import console_keys
+
+            return getattr(console_keys, name.replace("-", "_"))(self._node, arguments)
         for command in _COMMANDS:
             if command[0] == name:
                 return getattr(self, "do_" + name.replace("-", "_"))(arguments)
@@ -121,6 +129,7 @@ class Console:
             "ski": ski,
             "ski_label": group(ski),
             "device": node.device.address,
+            "pin": group(node.identity.pin),
             "qr": node.qr_text(),
         }
 
@@ -235,6 +244,10 @@ class Console:
         node.storage.remove("settings")
         node.settings.clear()
         node.registration.forget()
+        if node.storage.has("keys"):
+            from firmware.key_change import forget
+
+            forget(node.storage)
         node.stop("restart")
         return {"text": "peers and settings are forgotten; restarting"}
 

@@ -11,8 +11,12 @@ from ship.trust import USER_INPUT, USER_VERIFICATION, TrustFull
 
 
 def trust(node, arguments):
-    """Trust a key that was typed, or read from a label."""
-    return _trust(node, _ski(arguments), USER_INPUT)
+    """Trust a key that was typed, or read from a label, which may have the peer's PIN as well."""
+    fields = _label(arguments)
+    answer = _trust(node, fields["SKI"], USER_INPUT)
+    if "PIN" in fields:
+        node.pins.enter(fields["SKI"], fields["PIN"])
+    return answer
 
 
 def accept(node, arguments):
@@ -83,12 +87,16 @@ def _waiting(node, arguments):
 
 
 def _ski(arguments):
-    """The SKI of the arguments: digits in any grouping, or the text of a label's QR code."""
+    return _label(arguments)["SKI"]
+
+
+def _label(arguments):
+    """Fields of a label's QR code, or the SKI alone as digits in any grouping."""
     try:
         if arguments and arguments[0].startswith("SHIP;"):
             from ship import qr
 
-            return qr.read(" ".join(arguments))["SKI"]
-        return parse_ski("".join(arguments))
+            return qr.read(" ".join(arguments))
+        return {"SKI": parse_ski("".join(arguments))}
     except ValueError as error:
         raise CommandError("%s; read it from the peer's label or screen" % error)

@@ -22,6 +22,7 @@ from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
 from firmware.identity import load_or_make
 from firmware.links import Links
 from firmware.neighbours import CATEGORY, Neighbours
+from firmware.pins import Pins
 from firmware.registration import Registration
 from firmware.storage import Settings
 from firmware.tls_stream import server_context
@@ -69,6 +70,7 @@ class Node:
         self.settings = Settings(storage, "settings")
         self.identity = None
         self.registration = Registration(self)
+        self.pins = Pins(self)
         self.links = Links(self)
         self.neighbours = Neighbours(self)
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
@@ -282,6 +284,7 @@ class Node:
         return qr.write(
             {
                 "SKI": self.identity.ski,
+                "PIN": self.identity.pin,
                 "ID": self.ship_id,
                 "BRAND": board.BRAND,
                 "TYPE": board.DEVICE_TYPE,
