@@ -134,6 +134,10 @@ class Peer:
         """Cut the connection without a word."""
         self._socket.close()
 
+    def detach(self) -> socket.socket:
+        """The connected socket, for who does the rest in another way."""
+        return self._socket
+
     def reach(self, stage: str) -> "Peer":
         """Go through the stages in order, up to this one."""
         for name in STAGES[1 : STAGES.index(stage) + 1]:
@@ -167,6 +171,8 @@ class Peer:
         if "version" in options:
             context.maximum_version = ssl.TLSVersion[options["version"]]
         context.set_ciphers(options.get("ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256"))
+        if "curve" in options:
+            context.set_ecdh_curve(options["curve"])
         if self.certificate:
             context.load_cert_chain(self.certificate.path)
         self._tls = context.wrap_bio(self._in, self._out)
