@@ -1,3 +1,1 @@
 """What runs on the board: start-up, tasks, sockets, storage, console. MicroPython only."""
-
-VERSION = "0.1.0"

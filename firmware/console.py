@@ -15,7 +15,7 @@ from asyncio import core
 from micropython import const
 
 from evse import arbiter as sources
-from firmware import VERSION
+from firmware.version import VERSION
 from ship.ski import group
 
 _MAX_LINE = const(512)  # a QR text fits

@@ -19,12 +19,12 @@ from micropython import const
 from evse import arbiter as sources
 from evse.arbiter import Arbiter
 from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
-from firmware import VERSION
 from firmware.identity import load_or_make
 from firmware.links import Links
 from firmware.neighbours import CATEGORY, Neighbours
 from firmware.registration import Registration
 from firmware.storage import Settings
+from firmware.version import VERSION
 from ship import qr
 from ship.trust import USER_INPUT
 from usecases.station import Station
