@@ -210,6 +210,17 @@ class Link:
         if self.peer:
             self.peer.receive(payload, self._node.clock.now_ms())
 
+    def ship_pin_check(self, connection):
+        """Our half of the PIN phase: no PIN is needed here."""
+        return None
+
+    def ship_pin_wanted(self, connection, was_wrong):
+        """The peer wants its PIN, or the one we gave was wrong."""
+        return None
+
+    def ship_key_management(self, connection, root, body):
+        """A message of SHIP 1.1."""
+
     def ship_access_methods(self, connection, ship_id):
         """The peer's SHIP ID. False ends the connection (4450)."""
         return self._node.registration.learn_id(self.ski, ship_id)

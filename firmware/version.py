@@ -1,3 +1,3 @@
-"""The firmware's version, in a file of its own because many want it."""
+"""The version of the firmware."""
 
 VERSION = "0.1.0"

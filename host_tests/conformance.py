@@ -1,8 +1,10 @@
 """Run the official test cases and say how we fare: `make conformance`.
 
-A case is a unit test named after it, `test_tc_<protocol>_<group>_<number>_<what it is about>`; it
-is run on CPython and on 32-bit MicroPython. `CASES` lists what the test specifications contain, so
-that a case nobody has written shows as missing; `NOT_APPLICABLE` says which are for others.
+A case is a test named after it, `test_tc_<protocol>_<group>_<number>_<what it is about>`. In unit/
+it runs in virtual time, on CPython and on 32-bit MicroPython; in e2e/ the same case may be tried
+once more over real sockets. `CASES` lists what the test specifications contain, so that a case
+nobody has written shows as missing; `NOT_APPLICABLE` says which are not for us, and why. Cases of
+our own, `test_x_<protocol>_…`, are deviations of deployed peers that must be understood.
 Another protocol adds its ids there and its tests to unit/.
 
 Prints a table, writes build/conformance.md and build/conformance.json; the exit status is 1 if a
@@ -24,9 +26,10 @@ from tools.micropython import micropython_path
 
 ROOT = Path(__file__).resolve().parent.parent
 UNIT = ROOT / "host_tests" / "unit"
+SOCKETS = ROOT / "host_tests" / "e2e"
 OUTPUT = ROOT / "build" / "conformance.json"
 
-NAME = re.compile(r"^def (test_(tc_[a-z]+_[a-z]+_\d+)_(\w+))\(", re.MULTILINE)
+NAME = re.compile(r"^def (test_((?:tc|x)_[a-z]+_[a-z]+_\d+)_(\w+))\(", re.MULTILINE)
 
 # group → number of cases
 CASES = {
@@ -40,14 +43,32 @@ CASES = {
     "TC_SPINE_ENTITY": 2,
     "TC_SPINE_RTS": 5,
     "TC_SPINE_RTC": 3,
+    # SHIP test specification 1.0.0
+    "TC_SHIP_MDNS": 1,
+    "TC_SHIP_CONN": 1,
+    "TC_SHIP_ROLE": 3,
+    "TC_SHIP_SEC": 2,
+    "TC_SHIP_MSG": 3,
+    "TC_SHIP_CMI": 6,
+    "TC_SHIP_HELLO": 4,
+    "TC_SHIP_PROT": 6,
+    "TC_SHIP_PIN": 1,
+    "TC_SHIP_TERM": 1,
+    "TC_SHIP_AM": 1,
+    "TC_SHIP_AMDATA": 4,
 }
+FOR_GUARDS = "for energy guards; a charging station is a controllable system"
+# id → (title, why not)
 NOT_APPLICABLE = {
-    "TC_SPINE_ENTITY_001": "partner of an energy guard returns at another address",
-    "TC_SPINE_RTC_001": "limit description with an additional known element",
-    "TC_SPINE_RTC_002": "limit description with an unknown element",
-    "TC_SPINE_RTC_003": "useCaseAvailable of a server actor is ignored",
+    "TC_SPINE_ENTITY_001": ("partner of an energy guard returns at another address", FOR_GUARDS),
+    "TC_SPINE_RTC_001": ("limit description with an additional known element", FOR_GUARDS),
+    "TC_SPINE_RTC_002": ("limit description with an unknown element", FOR_GUARDS),
+    "TC_SPINE_RTC_003": ("useCaseAvailable of a server actor is ignored", FOR_GUARDS),
+    "TC_SHIP_AMDATA_004": (
+        "device that never asks for access methods",
+        "for devices that never ask; we do (PAR_queryAccessMethods)",
+    ),
 }
-FOR_OTHERS = "for energy guards; a charging station is a controllable system"
 
 
 def main() -> int:
@@ -65,12 +86,13 @@ def expected() -> list[str]:
     return [f"{group}_{n:03}" for group, count in CASES.items() for n in range(1, count + 1)]
 
 
-def known_cases() -> dict[str, tuple[Path, str, str]]:
-    """id → (file, test, title) of the tests that are named after cases."""
+def known_cases() -> dict[str, list[tuple[Path, str, str]]]:
+    """id → [(file, test, title)] of the tests that are named after cases."""
     cases = {}
-    for file in sorted(UNIT.glob("test_*.py")):
+    for file in [*sorted(UNIT.glob("test_*.py")), *sorted(SOCKETS.glob("test_*.py"))]:
         for test, identity, title in NAME.findall(file.read_text(encoding="utf-8")):
-            cases[identity.upper()] = (file, test, title.replace("_", " "))
+            entry = (file, test, title.replace("_", " "))
+            cases.setdefault(identity.upper(), []).append(entry)
     return cases
 
 
@@ -78,7 +100,7 @@ def on_cpython(cases: dict) -> set[str]:
     """The tests that pass under pytest."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        names = [f"{file}::{test}" for file, test, _ in cases.values()]
+        names = [f"{file}::{test}" for tests in cases.values() for file, test, _ in tests]
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *names]
         subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
         found = ElementTree.parse(report).iter("testcase")
@@ -87,7 +109,8 @@ def on_cpython(cases: dict) -> set[str]:
 
 def on_micropython(cases: dict) -> set[str]:
     """The tests that pass on the 32-bit build."""
-    files = sorted({file for file, _, _ in cases.values()})
+    tests = [entry for entries in cases.values() for entry in entries]
+    files = sorted({file for file, _, _ in tests if file.parent == UNIT})
     command = [micropython_path(32), "-X", "heapsize=1M", "host_tests/run_on_micropython.py"]
     done = subprocess.run(
         [*command, *files], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
@@ -98,15 +121,25 @@ def on_micropython(cases: dict) -> set[str]:
 def judge(identity: str, cases: dict, results: list[set[str]]) -> dict[str, str]:
     """The row of one case."""
     if identity in cases:
-        file, test, title = cases[identity]
-        passed = [test in result for result in results]
-        verdict = "pass" if all(passed) else "fail"
-        note = file.name if all(passed) else f"CPython {passed[0]}, MicroPython {passed[1]}"
+        title = cases[identity][0][2]
+        failures = [text for entry in cases[identity] for text in failed(entry, results)]
+        verdict = "fail" if failures else "pass"
+        over_sockets = any(file.parent == SOCKETS for file, _, _ in cases[identity])
+        note = "virtual time and real sockets" if over_sockets else "virtual time"
+        note = ", ".join(failures) or note
     elif identity in NOT_APPLICABLE:
-        title, verdict, note = NOT_APPLICABLE[identity], "n/a", FOR_OTHERS
+        title, note = NOT_APPLICABLE[identity]
+        verdict = "n/a"
     else:
         title, verdict, note = "", "missing", "no test is named after it"
     return {"id": identity, "title": title, "verdict": verdict, "note": note}
+
+
+def failed(entry: tuple[Path, str, str], results: list[set[str]]) -> list[str]:
+    """Where a test fails."""
+    file, test, _ = entry
+    names = ("CPython", "MicroPython") if file.parent == UNIT else ("sockets",)
+    return [f"{file.name} on {name}" for name, r in zip(names, results) if test not in r]
 
 
 def counts(rows: list[dict]) -> str:

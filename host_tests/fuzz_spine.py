@@ -27,6 +27,7 @@ from spine_world import EVSE, HEMS, Manager, World
 from spine import datagram, model
 from spine.client import MAX_OUTBOX, MAX_PENDING
 from spine.device import WRITE
+from spine.enhanced import MAX_DEVICES
 from spine.relations import MAX_PER_PEER
 from spine.remote import MAX_ENTITIES, MAX_FEATURES, MAX_USE_CASES
 
@@ -36,7 +37,16 @@ DEVICES = (HEMS, HEMS, HEMS, EVSE, EVSE, "d:_n:third")
 TEXTS = (
     *("PT0S", "PT2H", "-PT5S", "P1Y", "2025-03-01T10:00:00Z", "24:00:00", "", "d:_n:x", 'ä\n"\\'),
     *("DeviceDiagnosis", "LoadControl", "client", "server", "CEM", "EnergyGuard", "consume"),
-    *("added", "removed", "modified", "limitationOfPowerConsumption", "W", "x" * 300),
+    *(
+        "gateway",
+        "router",
+        "added",
+        "removed",
+        "modified",
+        "limitationOfPowerConsumption",
+        "W",
+        "x" * 300,
+    ),
 )
 NUMBERS = (0, 1, 1, 1, 2, 3, 4, 5, 7, 60, 4200, 1 << 31, (1 << 64) - 1, 1 << 70)
 FUNCTIONS = tuple(model.functions())
@@ -223,6 +233,7 @@ def state(world, peer):
         list(remote.features),
         list(remote.use_cases),
         dict(remote.delays),
+        list(peer.behind),
     )
 
 
@@ -268,6 +279,7 @@ def attempt(world, manager, text):
     assert len(peer._pending) <= MAX_PENDING and len(peer.outbox) <= MAX_OUTBOX
     remote = peer.remote
     assert len(remote.entities) <= MAX_ENTITIES and len(remote.features) <= MAX_FEATURES
+    assert len(peer.behind) <= MAX_DEVICES
     assert len(remote.use_cases) <= MAX_USE_CASES and len(remote.delays) <= MAX_FEATURES
 
 

@@ -1,6 +1,6 @@
 """Compile the firmware and pack it into a ROMFS image, as a board would hold it in flash.
 
-    build/bundle/<board>/...   source: pilotwire.py (tools/bundle.py), and modules loaded later
+    build/bundle/<board>/...   source: the firmware in few modules (tools/bundle)
     build/mpy/<board>/...      bytecode of the same
     build/pilotwire.romfs      that tree as one image
     build/run_romfs.py         starts the image under the Unix port
@@ -129,13 +129,10 @@ def compile_bundle(board: str, root: Path) -> Path:
     folder = root / "build" / "bundle" / board
     try:
         entries = [entry.format(board=board) for entry in _ENTRIES]
-        text, outside = bundle([entry for entry in entries if find(entry, root)], root)
+        parts = bundle([entry for entry in entries if find(entry, root)], root)
     except (BundleError, SyntaxError) as problem:
         raise RomfsError(f"cannot be bundled: {problem}") from None
-    texts = {folder / f"{BUNDLE}.py": text}
-    for name in outside:
-        path = find(name, root)
-        texts[folder / path.relative_to(root)] = path.read_text()
+    texts = {folder / f"{part}.py": text for part, text in parts.items()}
     for path, content in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text() != content:

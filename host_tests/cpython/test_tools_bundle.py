@@ -1,5 +1,6 @@
 """tools/bundle.py: the joined module means the same as the modules it was made from."""
 
+import importlib.util
 import subprocess
 import sys
 import types
@@ -23,18 +24,33 @@ def project(folder: Path, **files: str) -> Path:
     return folder
 
 
-def run(folder: Path, *entries: str):
-    """The joined module of a project, executed."""
-    text, outside = bundle(list(entries), folder)
-    module = types.ModuleType(BUNDLE)
-    saved = dict(sys.modules)
-    sys.modules.update(SHIM)
-    try:
-        exec(compile(text, BUNDLE, "exec"), module.__dict__)
-    finally:
+class Bundled:
+    """The parts of a project, to be executed as modules, with only each other to import."""
+
+    def __init__(self, folder: Path, *entries: str):
+        self.texts = bundle(list(entries), folder)
+
+    def __enter__(self):
+        self._saved = dict(sys.modules)
+        sys.modules.update(SHIM)
+        sys.meta_path.insert(0, self)
+        return __import__(BUNDLE)
+
+    def __exit__(self, *_):
+        sys.meta_path.remove(self)
         sys.modules.clear()
-        sys.modules.update(saved)
-    return module, text, outside
+        sys.modules.update(self._saved)
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.texts:
+            return importlib.util.spec_from_loader(name, self)
+        return None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        exec(compile(self.texts[module.__name__], module.__name__, "exec"), module.__dict__)
 
 
 def test_names_that_clash_are_told_apart(tmp_path):
@@ -46,8 +62,8 @@ def test_names_that_clash_are_told_apart(tmp_path):
         a__main="from a import two\nfrom a.two import get\n"
         "def main():\n    return two.get(), get()\n",
     )
-    module, _, _ = run(tmp_path, "a.main")
-    assert module.main() == (12, 12)
+    with Bundled(tmp_path, "a.main") as module:
+        assert module.main() == (12, 12)
 
 
 def test_locals_arguments_and_comprehensions_shadow_global_names(tmp_path):
@@ -78,8 +94,8 @@ def outer():
         "def main():\n    return (\n"
         "        one.rows(1), one.inner(), one.caught(), one.outer(), two.item())\n",
     )
-    module, _, _ = run(tmp_path, "a.main")
-    assert module.main() == (([1, 2], [1]), 9, "x", "global", "other")
+    with Bundled(tmp_path, "a.main") as module:
+        assert module.main() == (([1, 2], [1]), 9, "x", "global", "other")
 
 
 def test_class_bodies_attributes_and_module_variables(tmp_path):
@@ -109,9 +125,10 @@ def name():
         "class Sub(Base):\n    name = 'sub'\n"
         "def main():\n    s = Sub()\n    return s.name_of(), s.name_of(), s.twice, KIND, name()\n",
     )
-    module, text, _ = run(tmp_path, "a.main")
-    assert module.main() == ("sub1", "sub2", 14, 7, 0)
-    assert "_KIND" in text and "Text." not in text
+    bundled = Bundled(tmp_path, "a.main")
+    with bundled as module:
+        assert module.main() == ("sub1", "sub2", 14, 7, 0)
+    assert "_KIND" in bundled.texts[BUNDLE] and "Text." not in bundled.texts[BUNDLE]
 
 
 def test_a_name_does_not_hide_the_built_in_that_another_module_uses(tmp_path):
@@ -120,24 +137,85 @@ def test_a_name_does_not_hide_the_built_in_that_another_module_uses(tmp_path):
         a__one="def hash(x):\n    return 'ours'\n",
         a__main="from a import one\ndef main():\n    return one.hash(1), hash(1)\n",
     )
-    module, _, _ = run(tmp_path, "a.main")
-    assert module.main() == ("ours", 1)
+    with Bundled(tmp_path, "a.main") as module:
+        assert module.main() == ("ours", 1)
 
 
-def test_imports_in_functions_are_resolved_or_stay_outside(tmp_path):
+def test_what_functions_import_becomes_a_part_unless_it_is_there_already(tmp_path):
     project(
         tmp_path,
         a__one="def f():\n    return 1\n",
-        a__late="from a.helper import g\n",
+        a__late="from a.helper import g\nfrom a import one\ndef h():\n    return one.f(), g()\n",
         a__helper="def g():\n    return 2\n",
         a__main="from a import one\n"
         "def main():\n    from a.one import f\n    return f() + one.f()\n"
-        "def later():\n    from a.late import g\n    return g()\n",
+        "def later():\n    from a.late import h\n    return h()\n",
     )
-    module, text, outside = run(tmp_path, "a.main")
-    assert module.main() == 2
-    assert outside == ["a.helper", "a.late"]
-    assert "from a.late import g" in text and "from a.one" not in text
+    bundled = Bundled(tmp_path, "a.main")
+    assert list(bundled.texts) == [BUNDLE, "pilotwire_a_late"]
+    assert "from pilotwire_a_late import h" in bundled.texts[BUNDLE]
+    assert "from pilotwire import f" in bundled.texts["pilotwire_a_late"]
+    with bundled as module:
+        assert module.main() == 2
+        assert "pilotwire_a_late" not in sys.modules
+        assert module.later() == (1, 2)
+
+
+def test_parts_share_classes_variables_and_constants(tmp_path):
+    """What several parts need exists once; names are told apart in all parts."""
+    project(
+        tmp_path,
+        a__errors="class Refused(Exception):\n    pass\n",
+        a__shared="from micropython import const\nfrom a.errors import Refused\n"
+        "_BASE = const(4)\nLIMIT = const(_BASE + 1)\n"
+        "_seen = []\nclass Item:\n    pass\n"
+        "def note(x):\n    _seen.append(x)\n    return _seen\n",
+        a__left="from a.shared import Item, LIMIT, note\nfrom a import errors\n"
+        "def make():\n    note(LIMIT)\n    return Item()\n"
+        "def refuse():\n    raise errors.Refused('left')\n",
+        a__right="from a import shared\n"
+        "def make():\n    return shared.Item(), shared.note(shared.LIMIT + 1)\n",
+        a__main="from a.errors import Refused\n"
+        "def main():\n"
+        "    from a.left import make, refuse\n"
+        "    from a import right\n"
+        "    other, seen = right.make()\n"
+        "    mine = make()\n"
+        "    try:\n        refuse()\n"
+        "    except Refused as error:\n"
+        "        return type(mine) is type(other), seen, str(error)\n"
+        "def limit():\n    from a.shared import LIMIT, note\n    return LIMIT, note(0)\n"
+        "def second():\n    from a import right, shared\n"
+        "    return right.make()[1] is shared.note(9), shared.LIMIT\n",
+    )
+    bundled = Bundled(tmp_path, "a.main")
+    assert sorted(bundled.texts) == [
+        BUNDLE,
+        "pilotwire_a_left",
+        "pilotwire_a_right",
+        "pilotwire_a_shared",
+    ]
+    assert "class Item" not in bundled.texts["pilotwire_a_left"]
+    assert "_LIMIT = const(_BASE + 1)" in bundled.texts[BUNDLE]
+    with bundled as module:
+        assert module.limit() == (5, [0])
+        assert module.main() == (True, [0, 6, 5], "left")
+        assert module.second() == (True, 5)
+
+
+def test_a_part_may_have_parts_and_does_not_load_again_what_its_user_has(tmp_path):
+    project(
+        tmp_path,
+        a__base="def base():\n    return 1\n",
+        a__deep="from a.base import base\ndef deep():\n    return base() + 1\n",
+        a__part="from a.base import base\n"
+        "def part():\n    from a.deep import deep\n    return base(), deep()\n",
+        a__main="def main():\n    from a.part import part\n    return part()\n",
+    )
+    bundled = Bundled(tmp_path, "a.main")
+    assert list(bundled.texts) == [BUNDLE, "pilotwire_a_part", "pilotwire_a_deep"]
+    with bundled as module:
+        assert module.main() == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +229,24 @@ def test_imports_in_functions_are_resolved_or_stay_outside(tmp_path):
         ({"a__main": "from a.b import x\n", "a__b": "from a.main import y\n"}, "in a circle"),
         ({"a__main": "import a.b\n", "a__b": ""}, "import own modules with `from`"),
         ({}, "no module named a.main"),
+        (
+            {"a__main": "def f():\n    import a.b\n", "a__b": ""},
+            "import own modules with `from`",
+        ),
+        (
+            {"a__main": "from a.b import y\ndef f():\n    return y\n", "a__b": "x = 1\n"},
+            "a.main:3: a.b does not define y",
+        ),
+        (
+            {
+                "a__main": "count = 0\ndef f():\n    global count\n    count = 1\n"
+                "def g():\n    from a.b import h\n    return h()\n",
+                "a__b": "from a.c import d\ndef h():\n    from a import main\n"
+                "    return main.count\n",
+                "a__c": "def d():\n    return 1\n",
+            },
+            "a.b:4: count is assigned anew in another part",
+        ),
         (
             {"a__main": "from a import b\nimport json as x\n", "a__b": "import time as x\n"},
             "x means another import elsewhere",
@@ -167,7 +263,7 @@ def test_the_firmware_is_bundled_and_answers_under_micropython(tmp_path):
     script = tmp_path / "look.py"
     script.write_text(
         "import sys\n"
-        f"sys.path[:] = [{str(tree)!r}, {str(tree / 'lib')!r}, '.frozen']\n"
+        f"sys.path[:] = [{str(tree)!r}, '.frozen']\n"
         f"import {BUNDLE} as b\n"
         "ws = b.WebSocket(b._SERVER if hasattr(b, '_SERVER') else 1, lambda n: bytes(n))\n"
         "ws.start(0)\n"

@@ -16,9 +16,9 @@ import gc, sys
 def main(arguments):
     gc.collect()
     before = gc.mem_alloc()
-    import proto.table
+    from proto import table
     gc.collect()
-    print(len(proto.table.TABLE), gc.mem_alloc() - before, arguments, sys.path)
+    print(len(table.TABLE), gc.mem_alloc() - before, arguments, sys.path)
     import boards.sim
 """
 

@@ -50,9 +50,9 @@ class TrustStore:
         return json.dumps(self.peers).encode()
 
     def find(self, ski):
-        """The record of a peer, or None."""
+        """The record of a peer, by the key it has or by the one it has announced, or None."""
         for peer in self.peers:
-            if peer["ski"] == ski:
+            if ski == peer["ski"] or ski == peer.get("next"):
                 return peer
         return None
 
@@ -79,7 +79,7 @@ class TrustStore:
     def may_commission(self, ski):
         """Whether a peer may tell us whom to trust (SHIP 12.6)."""
         best = max(self.level(ski), self.level(ski, SECOND_FACTOR))
-        return best >= MIN_COMMISSIONING
+        return best >= MIN_COMMISSIONING and self.find(ski).get("tool", True)
 
     def commission(self, tool, ski, level, at=""):
         """Trust a peer because the commissioning tool with the key `tool` says so.

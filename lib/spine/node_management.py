@@ -21,6 +21,7 @@ from spine.remote import take_discovery, take_use_cases
 
 _DISCOVERY = "nodeManagementDetailedDiscoveryData"
 _USE_CASES = "nodeManagementUseCaseData"
+_DESTINATIONS = "nodeManagementDestinationListData"
 _PARTIAL = (
     b'{"function":"nodeManagementDetailedDiscoveryData"},'
     b'{"filter":[[{"cmdControl":[{"partial":[]}]}]]},'
@@ -39,9 +40,10 @@ def install(device):
     subscriptions = _Calls(device, device.subscriptions, "subscription")
     for calls in (subscriptions, bindings):
         calls.install(feature)
-    feature.serve("nodeManagementDestinationListData", lambda peer: _destinations(device))
+    feature.serve(_DESTINATIONS, lambda peer: _destinations(device))
     feature.receive(_DISCOVERY, take_discovery)
     feature.receive(_USE_CASES, take_use_cases)
+    feature.receive(_DESTINATIONS, _take_destinations)
     return entity
 
 
@@ -156,6 +158,12 @@ def _destinations(device):
     """A direct device lists itself (5.5.3)."""
     description = {"deviceAddress": {"device": device.address}, "networkFeatureSet": "smart"}
     return ({"deviceDescription": description},)
+
+
+def _take_destinations(peer, datagram, now):
+    from spine.enhanced import take_destinations  # hardly any charger meets a gateway
+
+    take_destinations(peer, datagram, now)
 
 
 # --- bindings and subscriptions --------------------------------------------------------------

@@ -38,6 +38,7 @@ class Peer(Client):
         super().__init__(device)
         self.name = name
         self.remote = Remote()  # what its discovery told
+        self.behind = {}  # device address -> Peer reached through this one (spine.enhanced)
         self._log = log
 
     # --- life cycle -------------------------------------------------------------------------
@@ -49,6 +50,9 @@ class Peer(Client):
 
     def stop(self):
         """The connection is gone: forget everything that hung on it (5.5.4 "Persistence")."""
+        for peer in self.behind.values():
+            peer.stop()
+        self.behind = {}
         self.device.peers.remove(self)
         self.device.bindings.drop_peer(self)
         self.device.subscriptions.drop_peer(self)
@@ -130,6 +134,10 @@ class Peer(Client):
             return
         if self.address is None and datagram.source_device is not None:
             self.address = datagram.source_device
+        self.behind.get(datagram.source_device, self).take(datagram, now)
+
+    def take(self, datagram, now):
+        """Take a datagram of this device that has been read."""
         classifier = datagram.classifier
         if classifier == "result":
             self._take_result(datagram, now)

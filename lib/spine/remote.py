@@ -23,6 +23,7 @@ WANTED = ("DeviceDiagnosis",)
 
 _DISCOVERY = "nodeManagementDetailedDiscoveryData"
 _USE_CASES = "nodeManagementUseCaseData"
+_DESTINATIONS = "nodeManagementDestinationListData"
 _ADDRESS = ((0,), 0)
 
 
@@ -101,13 +102,13 @@ def take_discovery(peer, datagram, now):
     is_first = datagram.classifier == "reply" and not peer.remote.known
     partial = bool(datagram.filters) and not is_first
     if partial:
-        _refuse_delete(datagram)
+        refuse_delete(datagram)
     remote = peer.remote.copy(partial)
     gone = []  # (entity, feature or None) that took its relations along
     type_index = model.function_type(model.find_function(_DISCOVERY))
     entity_type = model.field_type(model.find_field(type_index, b"entityInformation"))
     feature_type = model.field_type(model.find_field(type_index, b"featureInformation"))
-    address = None if partial else _device_address(peer, datagram, type_index)
+    description = {} if partial else _device_description(peer, datagram, type_index)
     for tree in datagram.entries("entityInformation"):
         entry = peer.decoder.decode(entity_type, tree)
         _take_entity(remote, entry.get("description", {}), gone)
@@ -116,7 +117,8 @@ def take_discovery(peer, datagram, now):
         _take_feature(remote, entry.get("description", {}), gone)
     if not partial:
         gone = [(entity, None) for entity in peer.remote.entities if entity not in remote.entities]
-        peer.address = address or peer.address
+        # The address in the discovery outranks the one in the header (5.2.3 rule 4).
+        peer.address = description.get("deviceAddress", {}).get("device") or peer.address
     for entity, number in gone:
         peer.device.bindings.drop_remote(peer, entity, number)
         peer.device.subscriptions.drop_remote(peer, entity, number)
@@ -128,9 +130,11 @@ def take_discovery(peer, datagram, now):
         # Both follow at once: one energy manager closes the connection otherwise.
         peer.subscribe(now, _ADDRESS, _ADDRESS, "NodeManagement")
         peer.read(now, _ADDRESS, _ADDRESS, _USE_CASES)
+        if description.get("networkFeatureSet") in ("gateway", "router"):
+            peer.read(now, _ADDRESS, _ADDRESS, _DESTINATIONS)
 
 
-def _refuse_delete(datagram):
+def refuse_delete(datagram):
     """Elements or entries that are deleted by filter: the whole is read again instead."""
     for tree in datagram.filters:
         for name, value in members_of(tree):
@@ -138,14 +142,12 @@ def _refuse_delete(datagram):
                 raise SpineError(RESTRICTED_FUNCTION_EXCHANGE_NOT_SUPPORTED, "read again")
 
 
-def _device_address(peer, datagram, type_index):
-    """The address in the discovery, which outranks the one in the header (5.2.3 rule 4)."""
+def _device_description(peer, datagram, type_index):
+    """deviceInformation.description, {} if it is not there."""
     field = model.find_field(type_index, b"deviceInformation")
-    address = None
     for tree in datagram.element("deviceInformation"):
-        information = peer.decoder.field(field, tree) or {}
-        address = information.get("description", {}).get("deviceAddress", {}).get("device")
-    return address
+        return (peer.decoder.field(field, tree) or {}).get("description", {})
+    return {}
 
 
 def _take_entity(remote, description, gone):
@@ -188,7 +190,7 @@ def take_use_cases(peer, datagram, now):
     """
     partial = bool(datagram.filters)
     if partial:
-        _refuse_delete(datagram)
+        refuse_delete(datagram)
     remote = peer.remote.copy(True)
     remote.use_cases = list(remote.use_cases) if partial else []
     type_index = model.field_type(model.list_field(model.find_function(_USE_CASES)))

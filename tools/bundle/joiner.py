@@ -1,0 +1,243 @@
+"""Rewrites the modules of a part into one text.
+
+Names become those of names.py, imports among the modules of a part disappear. What a part needs
+from others it imports from them; constants it repeats, so that they are put in by the compiler.
+BundleError names the line where modules are used as objects, where a name is missing, and where a
+variable would be shared between parts that somebody assigns anew.
+"""
+
+import ast
+import copy
+
+from tools.bundle.names import bound
+from tools.bundle.parts import BUNDLE
+from tools.bundle.source import FUNCTIONS, IMPORTS, BundleError, Module, is_text
+
+
+class Joiner:
+    """Writes the parts of one bundle."""
+
+    def __init__(self, modules: dict[str, Module], parts: dict[str, list[str]], names: dict):
+        self.modules = modules
+        self.names = names
+        self.part_of = {name: part for part, members in parts.items() for name in members}
+        self._parts = parts
+        self._numbers = {name: number for number, name in enumerate(modules)}
+
+    def text(self, part: str) -> str:
+        """The source text of a part. Raises BundleError."""
+        needs = set()  # (module, name) of what is defined in other parts
+        bodies = list(self._bodies(part, needs))
+        constants = list(self._constants(part, needs))
+        foreign = self._foreign_imports(part)
+        if constants:
+            foreign.add("from micropython import const")
+        head = [*sorted(foreign), *self._own_imports(part, needs)]
+        return "\n".join([*head, *constants, *bodies]) + "\n"
+
+    def _bodies(self, part, needs):
+        """The definitions of all modules in order."""
+        for name in self._parts[part]:
+            module = self.modules[name]
+            rewriter = _Rewriter(self, module, part, needs)
+            yield f"# {name}"
+            for node in module.tree.body:
+                if isinstance(node, ast.Assign):
+                    node.value = rewriter.visit(node.value)
+                    target = ast.Name(self.names[name, node.targets[0].id], ast.Store())
+                    node = ast.copy_location(ast.Assign([target], node.value), node)
+                elif isinstance(node, IMPORTS):
+                    continue
+                else:
+                    node = rewriter.visit(node)
+                yield ast.unparse(ast.fix_missing_locations(node))
+
+    def _constants(self, part, needs):
+        """Definitions of the constants of other parts, in the order of their modules."""
+        done = {}
+        while True:
+            missing = [n for n in needs if n[1] in self.modules[n[0]].constants and n not in done]
+            if not missing:
+                break
+            for owner, name in missing:
+                value = copy.deepcopy(self.modules[owner].constants[name])
+                place = (self._numbers[owner], value.lineno)
+                value = _Rewriter(self, self.modules[owner], part, needs).visit(value)
+                text = f"{self.names[owner, name]} = {ast.unparse(value)}"
+                done[owner, name] = (place, text)
+        needs.difference_update(done)
+        return [text for _, text in sorted(done.values())]
+
+    def _foreign_imports(self, part):
+        """The imports of all that is not ours, each once."""
+        imports = {}
+        for name in self._parts[part]:
+            for local, text in self.modules[name].foreign.items():
+                if imports.setdefault(local, text) != text:
+                    raise BundleError(f"{name}: {local} means another import elsewhere")
+        return set(imports.values())
+
+    def _own_imports(self, part, needs):
+        """The imports of what other parts define."""
+        shared = {}
+        for owner, name in needs:
+            shared.setdefault(self.part_of[owner], []).append(self.names[owner, name])
+        for other, names in sorted(shared.items()):
+            if part in self._shares(other):
+                raise BundleError(f"{part} and {other} need each other")
+            yield f"from {other} import {', '.join(sorted(names))}"
+
+    def _shares(self, part):
+        """The parts that a part imports from at the top, directly or not."""
+        found, waiting = set(), [part]
+        while waiting:
+            for name in self._parts[waiting.pop()]:
+                others = {self.part_of[needed] for needed in self.modules[name].needed()}
+                waiting += others - found
+                found |= others
+        return found - {part}
+
+
+class _Rewriter(ast.NodeTransformer):
+    """Renames what the functions of one module mean by global names, and resolves imports.
+
+    Adds to `needs` what other parts define.
+    """
+
+    def __init__(self, joiner, module, part, needs):
+        self._joiner = joiner
+        self._module = module
+        self._part = part
+        self._needs = needs
+        self._scopes = []  # name → what it was imported from, None: a local; innermost last
+
+    def _meaning(self, name):
+        """(module, name) that a name stands for here, None for locals, built-ins and foreign."""
+        for scope in reversed(self._scopes):
+            if name in scope:
+                return scope[name]
+        if name in self._module.defined:
+            return self._module.name, name
+        return self._module.own.get(name)
+
+    def _name_of(self, owner, name, node):
+        """The name in the bundle of what another module defines."""
+        if (owner, name) not in self._joiner.names:
+            raise self._error(node, f"{owner} does not define {name}")
+        return self._joiner.names[owner, name]
+
+    def _use(self, owner, name, node):
+        """As `_name_of`; the part will have the name, wherever it is defined."""
+        chosen = self._name_of(owner, name, node)
+        if self._joiner.part_of[owner] != self._part:
+            if name in self._joiner.modules[owner].rebound:
+                raise self._error(node, f"{name} is assigned anew in another part")
+            self._needs.add((owner, name))
+        return chosen
+
+    def _error(self, node, text):
+        return BundleError(f"{self._module.name}:{node.lineno}: {text}")
+
+    def _is_loaded(self, target):
+        """Whether something is there before the functions of this part run, or is a constant."""
+        owner, name = target
+        if name in self._joiner.modules[owner].constants:
+            return True
+        return self._joiner.part_of[owner] in (self._part, BUNDLE)
+
+    def visit_Name(self, node):
+        meaning = self._meaning(node.id)
+        if meaning:
+            if meaning[1] is None:
+                raise self._error(node, f"module {node.id} is used as an object")
+            node.id = self._use(*meaning, node)
+        return node
+
+    def visit_Attribute(self, node):
+        meaning = self._meaning(node.value.id) if isinstance(node.value, ast.Name) else None
+        if not meaning or meaning[1] is not None:
+            return self.generic_visit(node)
+        target = (meaning[0], node.attr)
+        # What was imported at the top is imported at the top; a later import has its own object.
+        if self._is_loaded(target) or self._module.own.get(node.value.id) == meaning:
+            return ast.copy_location(ast.Name(self._use(*target, node), node.ctx), node)
+        node.attr = self._name_of(*target, node)
+        return node
+
+    def visit_Global(self, node):
+        node.names = [self._joiner.names[self._module.name, name] for name in node.names]
+        return node
+
+    def visit_ImportFrom(self, node):
+        """Inside a function: what is loaded needs no import any more, the rest is in a part."""
+        statements = []
+        for alias in node.names:
+            local = alias.asname or alias.name
+            target = self._module.targets(node)[local]
+            if target is None:
+                statements.append(ast.ImportFrom(node.module, [alias], 0))
+            elif not self._is_loaded(target):
+                part = self._joiner.part_of[target[0]]
+                if target[1] is None:
+                    statements.append(ast.Import([ast.alias(part, local)]))
+                else:
+                    alias = ast.alias(self._name_of(*target, node), local)
+                    statements.append(ast.ImportFrom(part, [alias], 0))
+        return statements or ast.Pass()
+
+    def visit_ClassDef(self, node):
+        """Names bound in the body of a class are attributes: only its own statements see them."""
+        if not self._scopes:
+            node.name = self._joiner.names[self._module.name, node.name]
+        node.bases = [self.visit(base) for base in node.bases]
+        for statement in node.body:
+            if isinstance(statement, ast.Assign):
+                statement.value = self.visit(statement.value)
+            elif isinstance(statement, FUNCTIONS):
+                self._function(statement)
+        node.body = _without_texts(node.body)
+        return node
+
+    def _visit_function(self, node):
+        if not self._scopes:
+            node.name = self._joiner.names[self._module.name, node.name]
+        return self._function(node)
+
+    def _function(self, node):
+        node.returns = None
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg):
+                argument.annotation = None
+        node.decorator_list = [self.visit(decorator) for decorator in node.decorator_list]
+        node.body = _without_texts(node.body)
+        return self._scope(node)
+
+    def _scope(self, node):
+        """Visit a scope with its locals in force; defaults of arguments belong outside."""
+        if hasattr(node, "args"):
+            node.args.defaults = [self.visit(default) for default in node.args.defaults]
+            node.args.kw_defaults = [d and self.visit(d) for d in node.args.kw_defaults]
+        scope = dict.fromkeys(bound(node))
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.ImportFrom):
+                for name, target in self._module.targets(inner).items():
+                    if target and (target[1] is None or self._is_loaded(target)):
+                        scope[name] = target
+        self._scopes.append(scope)
+        if isinstance(node, (*FUNCTIONS, ast.Lambda)):
+            body = node.body
+            if isinstance(body, list):
+                node.body = ast.NodeTransformer.generic_visit(self, ast.Module(body, [])).body
+            else:
+                node.body = self.visit(body)
+        else:
+            self.generic_visit(node)
+        self._scopes.pop()
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = _visit_function
+    visit_Lambda = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _scope
+
+
+def _without_texts(body):
+    return [node for node in body if not is_text(node)] or [ast.Pass()]
