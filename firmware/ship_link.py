@@ -257,13 +257,17 @@ class Link:
 
     def give_way(self):
         """End at once for want of room: say so without waiting, then close the socket."""
+        now = self._node.wall.now_ms()
+        connection = self.connection
         if self.ski is None:
             self._send_alert()
+        elif connection is None:
+            self._socket.is_busy = True
+            self._socket.close(_CLOSE, _NO_ROOM, now)
         else:
-            self.end()
-            if self.connection and self.connection.closed:
-                self._socket.close(_CLOSE, _NO_ROOM, self._node.wall.now_ms())
-                self.flush()
+            connection.end("unspecific", now)
+            connection.closed = (_CLOSE, _NO_ROOM)
+        self.flush()
         self._fail("gave way to a newer connection")
 
     def refuse(self):

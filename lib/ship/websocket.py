@@ -299,6 +299,8 @@ class WebSocket:
     def close(self, code, reason, now):
         """Begin to close; CLOSED comes with the peer's close frame or after CLOSE_TIMEOUT_MS."""
         was_open = self._state == _OPEN
+        if self._state == _CONNECTING and self.is_busy:
+            self._outbox.append(upgrade.no_room().answer)
         if self._state < _CLOSING:
             self._fail(code, reason)
         if was_open:
