@@ -33,7 +33,6 @@ class Identity:
         self.pin = ""
         self.counter = 1
         self.predecessor = self.successor = ""
-        self.work = None  # the task that makes a key or certificate
 
     def key_set(self):
         """(currentState, SKI) of each of our keys (SHIP 1.1 12.1.3)."""

@@ -25,7 +25,6 @@ from firmware.neighbours import CATEGORY, Neighbours
 from firmware.pins import Pins
 from firmware.registration import Registration
 from firmware.storage import Settings
-from firmware.tls_stream import server_context
 from firmware.version import VERSION
 from ship import qr
 from ship.trust import USER_INPUT
@@ -121,7 +120,7 @@ class Node:
         self.identity = await load_or_make(self.storage, self.ship_id, self.board.VENDOR)
         for ski in self.config.trust:
             self.registration.store.add(ski, USER_INPUT, "start")
-        self.links.listen(server_context(self.identity.certificate, self.identity.key))
+        self.links.listen()
         tasks = [
             asyncio.create_task(self._supervise("control", self._control)),
             asyncio.create_task(self._supervise("timers", self._timers)),
@@ -234,6 +233,7 @@ class Node:
         self.notify()
         self.links.tick(self.wall.now_ms())
         self.registration.tick(self.wall.now_ms())
+        self.neighbours.tick(self.wall.now_ms())
         self._tell()
         self._save()
 

@@ -41,6 +41,7 @@ class Registration:
     def _granted(self, ski):
         self.save()
         self._node.links.trusted(ski)
+        self._node.neighbours.look_for(ski)
 
     def untrust(self, ski):
         """Forget a key and part from its owner. Returns whether it was known."""

@@ -148,7 +148,7 @@ class Manager:
         self.address = address
         self.version = "1.3.0"  # in the header of whatever is sent
         self.counter = 100
-        self.peer = Peer(world.device, "ski", lambda peer, text: world.logged.append(text))
+        self.peer = Peer(world.device, address, lambda peer, text: world.logged.append(text))
         self.peer.start(world.now)
         self.beats = 0
         self.asked = []  # the station's reads and calls, as `Answer`s
