@@ -324,7 +324,7 @@ class Link:
     def outcome(self, now):
         """How it went, for ship.dial."""
         if self.opened_ms is not None:
-            return dial.STEADY if now - self.opened_ms >= dial.STEADY_MS else dial.FAILED
+            return dial.STEADY if now - self.opened_ms >= dial.STEADY_MS else dial.SHORT
         if self.ski is None:
             return dial.UNREACHABLE
         is_refused = self._socket.close_code == _REJECTED or self.reason.endswith("503")

@@ -95,6 +95,16 @@ def test_a_connection_that_lasted_makes_the_next_call_prompt():
     assert next_call(calls, 502_000) - 502_000 < 6_000, "the pauses begin anew"
 
 
+def test_after_a_short_connection_the_pauses_begin_anew_but_there_is_one():
+    calls = dialler(b"\0\0")
+    found(calls)
+    for _ in range(5):
+        calls.ended(SKI, dial.FAILED, 0)
+    for _ in range(3):
+        calls.ended(SKI, dial.SHORT, 500_000)
+        assert next_call(calls, 500_000) == 503_000
+
+
 def test_all_addresses_are_tried_before_a_pause():
     calls = dialler(b"\0\0")
     found(calls, (FIRST, SECOND, GLOBAL))
@@ -131,6 +141,16 @@ def test_the_same_news_again_does_not_end_the_pause():
     calls.ended(SKI, dial.REFUSED, 0)
     found(calls, now=10)
     assert calls.next(50_000, free) is None
+
+
+def test_an_unreachable_peer_that_is_heard_of_is_called_soon_but_not_for_ever():
+    calls = dialler()
+    found(calls)
+    for failures in range(1, 6):
+        calls.ended(SKI, dial.UNREACHABLE, 0)
+        found(calls, now=10)
+        is_soon = calls.targets[0].due_ms <= 10 + dial.DELAY_MS
+        assert is_soon == (failures <= dial.EAGER), failures
 
 
 def test_a_peer_that_left_is_not_called_and_called_soon_when_it_is_back():

@@ -170,6 +170,9 @@ class Browser:
                     peer.host = rdata[6:]
                     peer.port = port
                     is_changed = True
+                if peer.is_doubted:  # it is there, which is news
+                    peer.is_doubted = False
+                    is_changed = True
                 if peer.is_found:
                     peer.plan(now)
             elif self._is(_TXT) and reader.is_named(peer.name) and reader.ttl_s:

@@ -34,6 +34,7 @@ class Peer:
         self.is_found = False
         self.ski = None
         self.is_wanted = None
+        self.is_doubted = False
         self.ask_ms = now + _RESOLVE_MS
         self.ptr = None  # lifetimes of the PTR and SRV records: (end, TTL), in ms
         self.srv = None
@@ -58,6 +59,7 @@ class Peer:
         if self.srv:
             self.srv = (min(self.srv[0], end), self.srv[1])
         self.ask_ms = now
+        self.is_doubted = True
 
     def life(self):
         """Return the lifetime of the record that ends first."""

@@ -3,7 +3,7 @@
 
 The owner says which trusted peers can be reached (`found`, `lost`) and how connections with them
 ended (`ended`), whoever opened these; `next` hands out the call that is due. A peer that has just
-appeared, or come back from a connection that went well, is called after a random delay, so that
+appeared, or whose connection went well for a while, is called after a random delay, so that
 two nodes that wait for each other do not call at the same moment. After a call that failed the
 pauses grow, and they are random too. All addresses of a peer are tried before there is a pause.
 
@@ -18,13 +18,15 @@ PAUSE_MS = const(
     3_000
 )  # shortest pause after the first failure, then doubled; up to twice as long
 PAUSE_MAX_MS = const(60_000)  # the pauses stop growing here, so between one and two minutes
-STEADY_MS = const(30_000)  # a connection that lasted so long counts as success
+EAGER = const(3)  # so many failures in a row are forgotten when an unreachable peer is heard of
+STEADY_MS = const(30_000)  # after a connection that lasted so long there is no pause
 
 # How a call or a connection ended
 UNREACHABLE = const(0)  # no TCP connection
-FAILED = const(1)  # ended before data exchange, or soon after it began
+FAILED = const(1)  # ended before data exchange
 REFUSED = const(2)  # the peer does not trust us (4452, hello aborted) or has no room
-STEADY = const(3)  # lasted
+SHORT = const(3)  # ended soon after data exchange had begun
+STEADY = const(4)  # lasted
 
 
 class Target:
@@ -37,6 +39,7 @@ class Target:
         self.path = ""
         self.host = ""
         self.failures = 0
+        self.is_unreachable = False  # the last call did not find anybody
         self.due_ms = 0
         self._at = 0  # which address is next
 
@@ -70,6 +73,8 @@ class Dialler:
             target = Target(ski)
             self.targets.append(target)
         elif (target.addresses, target.port, target.path) == (addresses, port, path):
+            if target.is_unreachable and target.failures <= EAGER:
+                target.due_ms = min(target.due_ms, now + self._between(0, DELAY_MS))
             return
         if not addresses:
             self.lost(ski)
@@ -115,6 +120,9 @@ class Dialler:
             target.failures = 0
             target.due_ms = now + self._between(0, DELAY_MS)
             return
+        if how == SHORT:
+            target.failures = 0
+        target.is_unreachable = how == UNREACHABLE
         if how == UNREACHABLE and target.turn():
             target.due_ms = now
             return
