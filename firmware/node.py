@@ -22,7 +22,6 @@ from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
 from firmware.identity import load_or_make
 from firmware.links import Links
 from firmware.neighbours import CATEGORY, Neighbours
-from firmware.pins import Pins
 from firmware.registration import Registration
 from firmware.storage import Settings
 from firmware.version import VERSION
@@ -69,7 +68,7 @@ class Node:
         self.settings = Settings(storage, "settings")
         self.identity = None
         self.registration = Registration(self)
-        self.pins = Pins(self)
+        self._pins = None
         self.links = Links(self)
         self.neighbours = Neighbours(self)
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
@@ -275,6 +274,15 @@ class Node:
             self._counter_limit = self.device.counter + _COUNTER_STEP
             self.settings.put("msg_counter", self._counter_limit)
         self.settings.save_if_changed()
+
+    @property
+    def pins(self):
+        """PINs, ours and those of partners: firmware.pins.Pins, loaded when first used."""
+        if self._pins is None:
+            from firmware.pins import Pins
+
+            self._pins = Pins(self)
+        return self._pins
 
     # --- label ------------------------------------------------------------------------------
 

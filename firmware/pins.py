@@ -3,7 +3,7 @@
 Our own is made once, with the identity, and printed on the label; whether peers have to give it is
 a setting: `off`, `optional` (they may read but not write before) or `required`. A peer that has
 given it has second factor trust and is not asked again. Peers' PINs come from the console or from
-their label's QR text and are kept until they turn out to be wrong.
+their label's QR text and are kept until they turn out to be wrong. Loaded when a PIN matters.
 """
 
 from micropython import const
@@ -38,9 +38,7 @@ class Pins:
                 link.end()
 
     def check(self, link):
-        """Our half of the PIN phase of a connection: a PinCheck, or None if no PIN is wanted."""
-        if self.mode == OFF:
-            return None
+        """Our half of the PIN phase of a connection, while the mode is not off: a PinCheck."""
         from ship.pin_check import PinCheck
 
         return PinCheck(self.lock(), self._has_given(link.ski), lambda: self._accepted(link))

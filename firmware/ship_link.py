@@ -219,7 +219,8 @@ class Link:
 
     def ship_pin_check(self, connection):
         """Our half of the PIN phase, or None if no PIN is wanted."""
-        self._pin_check = self._node.pins.check(self)
+        if self._node.settings.get("pin_mode", "off") != "off":
+            self._pin_check = self._node.pins.check(self)
         return self._pin_check
 
     def ship_pin_wanted(self, connection, was_wrong):
