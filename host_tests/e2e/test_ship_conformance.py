@@ -59,6 +59,24 @@ def test_tc_ship_role_001_device_as_server(tool):
     assert peer.expect("connectionHello")[1]["phase"] == "ready"
 
 
+def test_tc_ship_conn_001_double_connection_and_the_larger_ski(charger, tmp_path):
+    own = charger.command("id")["ski"]
+    smaller = make_certificate(tmp_path, name="smaller0")
+    for number in range(1, 64):
+        if smaller.ski < own:
+            break
+        smaller = make_certificate(tmp_path, name=f"smaller{number}")
+    charger.command("trust " + smaller.ski)
+    with Peer(charger.port, smaller).reach("data") as first:
+        with Peer(charger.port, smaller).reach("data") as second:
+            first.set_wait(30)
+            assert first.expect("connectionClose")[1]["reason"] == "unspecific"
+            first.control("connectionClose", {"phase": "confirm"}, kind=3)
+            assert first.wait_closed() == (4001, "close")
+            assert answers_access_methods(second)
+    charger.command("untrust " + smaller.ski)
+
+
 def is_refused_in_tls(charger, certificate):
     """TLS 1.2, so that the refusal is a part of the handshake that the client sees."""
     with Peer(charger.port, certificate) as peer, pytest.raises((ssl.SSLError, Closed)):
