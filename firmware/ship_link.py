@@ -9,11 +9,13 @@ peer.
 import asyncio
 import os
 import time
+from asyncio import core
 
 from micropython import const
 
 from firmware.tls_stream import MAX_FRAGMENT, TlsStream
-from ship.base import SERVER
+from ship import dial, states
+from ship.base import CLIENT, SERVER
 from ship.connection import Connection
 from ship.ski import CertificateError, to_hex
 from ship.websocket import CLOSED, MESSAGE, OPEN, WebSocket
@@ -24,29 +26,46 @@ _OVERLOAD = const(1008)
 _TURN_MS = const(4)
 _LINGER_MS = const(100)
 _LINGER_READS = const(20)
+_CONNECT_MS = const(5_000)  # for TCP, per address
+_REJECTED = const(4452)  # the peer does not trust us
+_NO_ROOM = "no room for another connection"
+
+# TLS alert internal_error in the clear, for who is sent away before the handshake
+_ALERT = b"\x15\x03\x03\x00\x02\x02\x50"
 
 # One scratch record for all links: a write copies it into mbedTLS at once.
 _record = None
 
 
 class Link:
-    """A connection from accept to close. `ski` is None until TLS stands.
+    """A connection from accept, or from our call, to close. `ski` is None until TLS stands.
+
+    `target` is the ship.dial.Target that is called, None on connections that peers open.
 
     `node` gives `wall` (time of the network) and `clock` (time of the station, which a simulation
     may speed up), `log`, `identity`, `device`, `ship_id`, `registration`, and `links`, which hears
     `pending`, `opened` and `closed`.
     """
 
-    def __init__(self, node, raw, where):
+    def __init__(self, node, raw, where, target=None):
         self.where = where
+        self.target = target
         self.ski = None
+        self.started_ms = node.wall.now_ms()
+        self.opened_ms = None  # when data exchange was reached
         self.connection = None
         self.peer = None
         self.reason = ""
+        self._pin_check = None
+        self._keys = None  # KeyState, for a peer that speaks SHIP 1.1
         self._node = node
         self._raw = raw
         self._stream = None
-        self._socket = WebSocket(SERVER, os.urandom, node.path, "", node.max_message)
+        if target is None:
+            self._socket = WebSocket(SERVER, os.urandom, node.path, "", node.max_message)
+        else:
+            host = "%s:%d" % (where, target.port)
+            self._socket = WebSocket(CLIENT, os.urandom, target.path, host, node.max_message)
         self._out = []
         self._out_at = 0  # octets of the first buffer that are sent already
         self._drain = None
@@ -54,13 +73,17 @@ class Link:
         self._ended = False
 
     def start(self, context):
-        """Begin to serve the accepted socket."""
+        """Begin to serve the socket: an accepted one, or one that is about to connect."""
         self._socket.start(self._node.wall.now_ms())
         self._task = asyncio.create_task(self._run(context))
 
     def is_open(self):
         """Whether data exchange has been reached."""
         return self.peer is not None
+
+    def is_partner(self):
+        """Whether the peer is known and trusted."""
+        return self.ski is not None and self._trusted()
 
     def is_pending(self):
         """Whether the peer waits for the user to trust it."""
@@ -73,19 +96,26 @@ class Link:
         return self.connection.state_name()
 
     def _trusted(self):
-        return self._node.registration.store.find(self.ski) is not None
+        return self._node.registration.store.trusts(self.ski)
 
     # --- reading ----------------------------------------------------------------------------
 
     async def _run(self, context):
         """Serve the connection; whatever goes wrong in it ends here and nowhere else."""
         try:
-            self._stream = TlsStream(self._raw, context)
+            if self.target is None:
+                self._stream = TlsStream(self._raw, context)
+            else:
+                await asyncio.wait_for_ms(self._connected(), _CONNECT_MS)
+                self._stream = TlsStream(self._raw, context, self.target.host)
+                await self._stream.handshake()
+                self._identify()
+                self.flush()
             await self._read_all()
         except CertificateError as error:
-            self._end("no usable client certificate: %s" % error)
+            self._end("no usable certificate: %s" % error)
         except asyncio.TimeoutError:
-            pass  # said all, heard all
+            self._end("no answer")  # unless all is said and heard: then there is a reason already
         except OSError as error:
             self._end("connection lost: %s" % error)
         except Exception as error:
@@ -93,6 +123,10 @@ class Link:
             self._end("out of memory" if isinstance(error, MemoryError) else "internal error")
         finally:
             self._close()
+
+    async def _connected(self):
+        """Wait until TCP stands or has failed; TLS will find out which."""
+        yield core._io_queue.queue_write(self._raw)
 
     async def _read_all(self):
         """Read until one side closes.
@@ -126,6 +160,10 @@ class Link:
         self.ski = to_hex(ski)
         if self.ski == self._node.identity.ski:
             raise CertificateError("it is our own")
+        if self.target is None:
+            self._socket.is_busy = not self._node.links.admits(self)
+        elif self.ski != self.target.ski or not self._trusted():
+            raise CertificateError("it is not the one that was called")
 
     def _received(self, count):
         now = self._node.wall.now_ms()
@@ -151,7 +189,10 @@ class Link:
 
     def _open(self, now):
         node = self._node
-        self.connection = Connection(SERVER, node.ship_id, self._trusted(), self)
+        role = SERVER if self.target is None else CLIENT
+        counter = node.identity.counter
+        counter = counter if counter > 1 else 0  # nobody has to hear of a key that never changed
+        self.connection = Connection(role, node.ship_id, self._trusted(), self, counter)
         self.connection.start(now)
         self._pump(now)
 
@@ -164,13 +205,46 @@ class Link:
     def ship_open(self, connection):
         """Data exchange begins: the partner becomes a SPINE peer."""
         self.peer = Peer(self._node.device, self.ski, self.ship_log)
+        self.peer.is_restricted = self._pin_check is not None and not self._pin_check.is_ok
         self.peer.start(self._node.clock.now_ms())
+        self.opened_ms = self._node.wall.now_ms()
         self._node.links.opened(self)
+        if connection.minor or connection.peer_counter is not None:
+            self._key_states().start(self._node.wall.now_ms())
 
     def ship_data(self, connection, payload):
         """A SPINE datagram; the view is valid during this call only."""
         if self.peer:
             self.peer.receive(payload, self._node.clock.now_ms())
+
+    def ship_pin_check(self, connection):
+        """Our half of the PIN phase, or None if no PIN is wanted."""
+        if self._node.settings.get("pin_mode", "off") != "off":
+            self._pin_check = self._node.pins.check(self)
+        return self._pin_check
+
+    def ship_pin_wanted(self, connection, was_wrong):
+        """The peer's PIN, or None if a user has to enter it."""
+        return self._node.pins.wanted(self.ski, was_wrong)
+
+    def ship_key_management(self, connection, root, body):
+        """A message of SHIP 1.1; what handles it is loaded for it."""
+        node = self._node
+        if root.startswith("keyMaterialState"):
+            self._key_states().receive(root, body, node.wall.now_ms())
+        else:
+            from ship.commissioning import receive
+
+            own_ski = node.identity.ski
+            receive(node.registration, own_ski, self.ski, root, body, connection.send)
+
+    def _key_states(self):
+        if self._keys is None:
+            from ship.key_state import KeyState
+
+            node = self._node
+            self._keys = KeyState(node.registration, node.identity, self.connection, self.ski)
+        return self._keys
 
     def ship_access_methods(self, connection, ship_id):
         """The peer's SHIP ID. False ends the connection (4450)."""
@@ -191,6 +265,18 @@ class Link:
             self.connection.trust(self._node.wall.now_ms())
             self.flush()
 
+    def enter_pin(self, pin):
+        """A user has entered the peer's PIN. Returns whether the peer wanted one."""
+        if self.connection is None or not self.connection.enter_pin(pin):
+            return False
+        self.flush()
+        return True
+
+    def lift_restriction(self):
+        """The peer has given our PIN."""
+        if self.peer:
+            self.peer.is_restricted = False
+
     def reject(self):
         """The user does not trust this peer, or no longer."""
         if self.connection:
@@ -206,17 +292,46 @@ class Link:
             self.connection.end("unspecific", now)
         self.flush()
 
-    def retire(self):
-        """The same peer has a newer connection: its bindings are free for that one at once."""
-        if self.peer:
-            self.peer.stop()
-            self.peer = None
-        self.end()
-
     def give_way(self):
-        """End at once: say what can be said without waiting, then close the socket."""
-        self.end()
+        """End at once for want of room: say so without waiting, then close the socket."""
+        now = self._node.wall.now_ms()
+        connection = self.connection
+        if self.ski is None:
+            self._send_alert()
+        elif connection is None:
+            self._socket.is_busy = True
+            self._socket.close(_CLOSE, _NO_ROOM, now)
+        else:
+            connection.end("unspecific", now)
+            connection.closed = (_CLOSE, _NO_ROOM)
+        self.flush()
         self._fail("gave way to a newer connection")
+
+    def refuse(self):
+        """There is no place: say so and close the socket, which was never started."""
+        self._send_alert()
+        self._raw.close()
+
+    def _send_alert(self):
+        try:
+            self._raw.send(_ALERT)
+        except OSError:
+            pass  # the peer was faster
+
+    def ping(self):
+        """Find out soon whether the peer is still there."""
+        self._socket.ping(self._node.wall.now_ms())
+
+    def outcome(self, now):
+        """How it went, for ship.dial."""
+        if self.opened_ms is not None:
+            return dial.STEADY if now - self.opened_ms >= dial.STEADY_MS else dial.SHORT
+        if self.ski is None:
+            return dial.UNREACHABLE
+        is_refused = self._socket.close_code == _REJECTED or self.reason.endswith("503")
+        if self.connection and self.connection.state == states.ABORT_RECEIVED:
+            is_refused = True
+        return dial.REFUSED if is_refused else dial.FAILED
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -237,7 +352,12 @@ class Link:
             self._socket.close(code, reason, now)
 
     def flush(self):
-        """Send what is there as far as the socket takes it. Never waits, never raises."""
+        """Send what is there as far as the socket takes it. Never waits, never raises.
+
+        Nothing before the peer's key is known: with a write mbedTLS would finish the handshake.
+        """
+        if self.ski is None:
+            return
         try:
             if self.connection:
                 self._pump(self._node.wall.now_ms())
@@ -304,6 +424,8 @@ class Link:
         self._socket.tick(now)
         if self.connection:
             self.connection.tick(now)
+            if self._keys:
+                self._keys.tick(now)
             self._pump(now)
         self._events(now)
         self.flush()

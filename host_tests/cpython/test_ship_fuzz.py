@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ship import frames, messages
 from ship.base import CLIENT, SERVER
 from ship.connection import Connection
+from ship.pin_check import PinCheck, PinLock
 from ship.websocket import CLOSED, MESSAGE, OPEN, WebSocket
 
 QUICK = settings(max_examples=150, deadline=None)
@@ -24,8 +25,13 @@ SAMPLES = (
     messages.hello("pending", 60_000),
     messages.PROLONGATION_REQUEST,
     messages.ABORTED,
-    messages.ANNOUNCE_MAX,
-    messages.SELECT,
+    messages.handshake(b"announceMax", 0),
+    messages.handshake(b"select", 0),
+    messages.pin_input("12345678"),
+    messages.pin_input("8765fedc"),
+    b'\x01{"connectionPinState":[{"pinState":"required"},{"inputPermission":"ok"}]}',
+    b'\x01{"connectionPinState":[{"pinState":"optional"},{"inputPermission":"busy"}]}',
+    b'\x01{"connectionPinError":[{"error":1}]}',
     messages.handshake_error(2),
     messages.PIN_NONE,
     messages.REQUEST_ACCESS_METHODS,
@@ -208,8 +214,12 @@ def test_any_tree_under_a_known_root_is_a_message_of_some_kind(tree, root):
 
 
 class Owner:
-    def __init__(self):
+    def __init__(self, pin_state):
         self.told = []
+        self.check = None
+        if pin_state:
+            lock = PinLock("8765fedc", pin_state, 0, lambda wrong: None, 0)
+            self.check = PinCheck(lock, False, lambda: None)
 
     def ship_pending(self, connection):
         self.told.append("pending")
@@ -220,6 +230,15 @@ class Owner:
 
     def ship_data(self, connection, payload):
         assert self.told[0] == "open" or self.told[:2] == ["pending", "open"]
+
+    def ship_pin_check(self, connection):
+        return self.check
+
+    def ship_pin_wanted(self, connection, was_wrong):
+        return None if was_wrong else "1234abcd"
+
+    def ship_key_management(self, connection, root, body):
+        connection.send(messages.CONFIRM_CLOSE)
 
     def ship_access_methods(self, connection, ship_id):
         assert "open" in self.told
@@ -245,15 +264,20 @@ steps = st.lists(
     | hellos
     | st.binary(max_size=30)
     | st.integers(0, 130_000)
-    | st.sampled_from(["trust", "reject", "end"]),
+    | st.sampled_from(["trust", "reject", "end", "PIN"]),
     max_size=25,
 )
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from([CLIENT, SERVER]), st.booleans(), steps)
-def test_no_sequence_of_inputs_breaks_a_connection(role, is_trusted, sequence):
-    owner = Owner()
+@given(
+    st.sampled_from([CLIENT, SERVER]),
+    st.booleans(),
+    st.sampled_from(["", "required", "optional"]),
+    steps,
+)
+def test_no_sequence_of_inputs_breaks_a_connection(role, is_trusted, pin_state, sequence):
+    owner = Owner(pin_state)
     connection = Connection(role, "i:1_u:x", is_trusted, owner)
     now = 0
     connection.start(now)
@@ -271,6 +295,8 @@ def test_no_sequence_of_inputs_breaks_a_connection(role, is_trusted, sequence):
             is_trusted = True
         elif step == "reject":
             connection.reject(now)
+        elif step == "PIN":
+            connection.enter_pin("abcd1234")
         else:
             connection.end("unspecific", now)
         connection.state_name()
