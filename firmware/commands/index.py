@@ -24,6 +24,7 @@ reject|trust|!|[SKI]|send away the peer that is waiting|reject
 untrust|trust|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
 pair|trust|!|[auto/off] [SECONDS]|let partners find this node; auto: trust the next|pair auto 60
 button|trust|||press the simulated board's button for pairing|button
+address|system|?|[IPV4]|where the node is announced, or that it has moved|address 192.0.2.7
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
 log|device|||what happened lately|log
 restart|system|||start the firmware again|restart
