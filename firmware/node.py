@@ -68,6 +68,7 @@ class Node:
         self.settings = Settings(storage, "settings")
         self.identity = None
         self.registration = Registration(self)
+        self._pins = None
         self.links = Links(self)
         self.neighbours = Neighbours(self)
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
@@ -274,6 +275,15 @@ class Node:
             self.settings.put("msg_counter", self._counter_limit)
         self.settings.save_if_changed()
 
+    @property
+    def pins(self):
+        """PINs, ours and those of partners: firmware.pins.Pins, loaded when first used."""
+        if self._pins is None:
+            from firmware.pins import Pins
+
+            self._pins = Pins(self)
+        return self._pins
+
     # --- label ------------------------------------------------------------------------------
 
     def qr_text(self):
@@ -282,6 +292,7 @@ class Node:
         return qr.write(
             {
                 "SKI": self.identity.ski,
+                "PIN": self.identity.pin,
                 "ID": self.ship_id,
                 "BRAND": board.BRAND,
                 "TYPE": board.DEVICE_TYPE,

@@ -45,9 +45,12 @@ class Registration:
 
     def untrust(self, ski):
         """Forget a key and part from its owner. Returns whether it was known."""
+        peer = self.store.find(ski) or {"ski": ski}
         known = self.store.remove(ski)
         self.save()
-        self._node.links.rejected(ski)
+        for key in (peer["ski"], peer.get("next", "")):  # it may be here with its next key already
+            self._node.pins.forget(key)
+            self._node.links.rejected(key)
         return known
 
     def forget(self):

@@ -56,6 +56,8 @@ class Link:
         self.connection = None
         self.peer = None
         self.reason = ""
+        self._pin_check = None
+        self._keys = None  # KeyState, for a peer that speaks SHIP 1.1
         self._node = node
         self._raw = raw
         self._stream = None
@@ -191,7 +193,9 @@ class Link:
     def _open(self, now):
         node = self._node
         role = SERVER if self.target is None else CLIENT
-        self.connection = Connection(role, node.ship_id, self._trusted(), self)
+        counter = node.identity.counter
+        counter = counter if counter > 1 else 0  # nobody has to hear of a key that never changed
+        self.connection = Connection(role, node.ship_id, self._trusted(), self, counter)
         self.connection.start(now)
         self._pump(now)
 
@@ -204,9 +208,12 @@ class Link:
     def ship_open(self, connection):
         """Data exchange begins: the partner becomes a SPINE peer."""
         self.peer = Peer(self._node.device, self.ski, self.ship_log)
+        self.peer.is_restricted = self._pin_check is not None and not self._pin_check.is_ok
         self.peer.start(self._node.clock.now_ms())
         self.opened_ms = self._node.wall.now_ms()
         self._node.links.opened(self)
+        if connection.minor or connection.peer_counter is not None:
+            self._key_states().start(self._node.wall.now_ms())
 
     def ship_data(self, connection, payload):
         """A SPINE datagram; the view is valid during this call only."""
@@ -214,15 +221,33 @@ class Link:
             self.peer.receive(payload, self._node.clock.now_ms())
 
     def ship_pin_check(self, connection):
-        """Our half of the PIN phase: no PIN is needed here."""
-        return None
+        """Our half of the PIN phase, or None if no PIN is wanted."""
+        if self._node.settings.get("pin_mode", "off") != "off":
+            self._pin_check = self._node.pins.check(self)
+        return self._pin_check
 
     def ship_pin_wanted(self, connection, was_wrong):
-        """The peer wants its PIN, or the one we gave was wrong."""
-        return None
+        """The peer's PIN, or None if a user has to enter it."""
+        return self._node.pins.wanted(self.ski, was_wrong)
 
     def ship_key_management(self, connection, root, body):
-        """A message of SHIP 1.1."""
+        """A message of SHIP 1.1; what handles it is loaded for it."""
+        node = self._node
+        if root.startswith("keyMaterialState"):
+            self._key_states().receive(root, body, node.wall.now_ms())
+        else:
+            from ship.commissioning import receive
+
+            own_ski = node.identity.ski
+            receive(node.registration, own_ski, self.ski, root, body, connection.send)
+
+    def _key_states(self):
+        if self._keys is None:
+            from ship.key_state import KeyState
+
+            node = self._node
+            self._keys = KeyState(node.registration, node.identity, self.connection, self.ski)
+        return self._keys
 
     def ship_access_methods(self, connection, ship_id):
         """The peer's SHIP ID. False ends the connection (4450)."""
@@ -242,6 +267,18 @@ class Link:
         if self.connection:
             self.connection.trust(self._node.wall.now_ms())
             self.flush()
+
+    def enter_pin(self, pin):
+        """A user has entered the peer's PIN. Returns whether the peer wanted one."""
+        if self.connection is None or not self.connection.enter_pin(pin):
+            return False
+        self.flush()
+        return True
+
+    def lift_restriction(self):
+        """The peer has given our PIN."""
+        if self.peer:
+            self.peer.is_restricted = False
 
     def reject(self):
         """The user does not trust this peer, or no longer."""
@@ -390,6 +427,8 @@ class Link:
         self._socket.tick(now)
         if self.connection:
             self.connection.tick(now)
+            if self._keys:
+                self._keys.tick(now)
             self._pump(now)
         self._events(now)
         self.flush()

@@ -7,6 +7,21 @@ loop for longer than one step of mbedTLS.
 
 There is no CA: certificates are asked for, and the peer's is checked for a good SKI in the
 handshake (`verify_callback`) and again against the trusted keys afterwards.
+
+What of SHIP 9 is done, and what MicroPython (1.25) does not allow, since an SSLContext has nothing
+but ciphers, certificates and the two verify attributes:
+
+    maximum fragment length   as server, what a TLS 1.2 client asks for is agreed; as client it
+                              cannot be asked for; we send 1024 octets at most in any case
+    compression               mbedTLS has none; only null is ever agreed
+    renegotiation             not compiled in: answered by no_renegotiation, and the connection
+                              ends; RFC 5746 is indicated
+    session resumption        no call saves or sets a session, and no tickets are given out: every
+                              handshake is a full one, so every certificate passes `_verify`
+    curves, TLS probing       cannot be limited for a context; our certificate is secp256r1, which
+                              every node must know, so there is nothing to probe for. A peer that
+                              comes with other curves gets an alert and may come again.
+    certificate renewal       firmware.key_change
 """
 
 import errno

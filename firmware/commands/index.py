@@ -23,6 +23,9 @@ accept|trust|!|[SKI]|trust the peer that is waiting, after comparing its SKI|acc
 reject|trust|!|[SKI]|send away the peer that is waiting|reject
 untrust|trust|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
 pair|trust|!|[auto/off] [SECONDS]|let partners find this node; auto: trust the next|pair auto 60
+pin|keys|?|[off/optional/required]|our PIN, and whether partners have to give it|pin required
+peer-pin|keys|!|SKI PIN|enter the PIN of a partner, as its label shows it|peer-pin b467… 5555aaaaff
+key|keys|?|[successor/change/renew]|another key, or a new certificate for it|key successor
 button|trust|||press the simulated board's button for pairing|button
 address|system|?|[IPV4]|where the node is announced, or that it has moved|address 192.0.2.7
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
@@ -59,6 +62,8 @@ def command(name):
         from firmware.commands.peers import run
     elif module == "trust":
         from firmware.commands.trust import run
+    elif module == "keys":
+        from firmware.commands.keys import run
     elif module == "car":
         from firmware.commands.car import run
     else:

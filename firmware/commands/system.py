@@ -12,6 +12,10 @@ def run(console, name, words):
         node.storage.remove("settings")
         node.settings.clear()
         node.registration.forget()
+        if node.storage.has("keys"):
+            from firmware.key_change import forget
+
+            forget(node.storage)
         node.stop("restart")
         return {"text": "peers and settings are forgotten; restarting"}
     node.stop(name)

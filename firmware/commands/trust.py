@@ -9,7 +9,7 @@ def run(console, name, words):
     """SKIs are taken in groups or in one; `trust` takes the text of a label too."""
     node = console.node
     if name == "trust":
-        return _trust(node, _ski(words), USER_INPUT)
+        return _trust_label(node, _label(words))
     if name == "accept":
         return _trust(node, _waiting(node, words), USER_VERIFICATION)
     if name == "reject":
@@ -27,6 +27,14 @@ def run(console, name, words):
         raise ValueError("this board has a real button, or none")
     node.board.button = True
     return {"text": "pressed"}
+
+
+def _trust_label(node, fields):
+    """A label may have the peer's PIN as well."""
+    answer = _trust(node, fields["SKI"], USER_INPUT)
+    if "PIN" in fields:
+        node.pins.enter(fields["SKI"], fields["PIN"])
+    return answer
 
 
 def _trust(node, ski, level):
@@ -50,12 +58,17 @@ def _waiting(node, words):
 
 
 def _ski(words):
+    return _label(words)["SKI"]
+
+
+def _label(words):
+    """Fields of a label's QR code, or the SKI alone as digits in any grouping."""
     try:
         if words and words[0].startswith("SHIP;"):
             from ship import qr
 
-            return qr.read(" ".join(words))["SKI"]
-        return parse_ski("".join(words))
+            return qr.read(" ".join(words))
+        return {"SKI": parse_ski("".join(words))}
     except ValueError as error:
         raise ValueError("%s; read it from the peer's label or screen" % error)
 

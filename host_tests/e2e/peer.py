@@ -64,15 +64,22 @@ class Certificate:
     ski: str
 
 
-def make_certificate(folder: Path, kind: str = "good", name: str = "") -> Certificate:
-    """Make a self-signed certificate: `good`, `forged`, `no-ski`, `p384` or `rsa`."""
+def make_certificate(
+    folder: Path, kind: str = "good", name: str = "", claimed: str = "00" * 20
+) -> Certificate:
+    """Make a self-signed certificate: `good`, `forged`, `no-ski`, `p384` or `rsa`.
+
+    A forged one claims the SKI `claimed`.
+    """
     if kind == "rsa":
         key = rsa.generate_private_key(65537, 2048)
     else:
         key = ec.generate_private_key(ec.SECP384R1() if kind == "p384" else ec.SECP256R1())
     public = key.public_key()
     own = x509.SubjectKeyIdentifier.from_public_key(public)
-    claimed = x509.SubjectKeyIdentifier(bytes(20)) if kind == "forged" else own
+    extension = own
+    if kind == "forged":
+        extension = x509.SubjectKeyIdentifier(bytes.fromhex(claimed))
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test peer")])
     builder = (
         x509.CertificateBuilder()
@@ -84,7 +91,7 @@ def make_certificate(folder: Path, kind: str = "good", name: str = "") -> Certif
         .not_valid_after(datetime.datetime(2099, 1, 1))
     )
     if kind != "no-ski":
-        builder = builder.add_extension(claimed, critical=False)
+        builder = builder.add_extension(extension, critical=False)
     certificate = builder.sign(key, hashes.SHA256())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -134,6 +141,10 @@ class Peer:
         """Cut the connection without a word."""
         self._socket.close()
 
+    def detach(self) -> socket.socket:
+        """The connected socket, for who does the rest in another way."""
+        return self._socket
+
     def reach(self, stage: str) -> "Peer":
         """Go through the stages in order, up to this one."""
         for name in STAGES[1 : STAGES.index(stage) + 1]:
@@ -167,6 +178,8 @@ class Peer:
         if "version" in options:
             context.maximum_version = ssl.TLSVersion[options["version"]]
         context.set_ciphers(options.get("ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256"))
+        if "curve" in options:
+            context.set_ecdh_curve(options["curve"])
         if self.certificate:
             context.load_cert_chain(self.certificate.path)
         self._tls = context.wrap_bio(self._in, self._out)

@@ -20,6 +20,7 @@ from test_ship_connection import (
     ANNOUNCE_CLOSE,
     ANNOUNCE_MAX,
     CMI,
+    CONFIRM_CLOSE,
     DATAGRAM,
     OUR_ACCESS_METHODS,
     OUR_READY,
@@ -40,6 +41,7 @@ from mdns.responder import Responder
 from mdns.service import Service
 from mdns.txt import ship_strings
 from ship.base import CLIENT, SERVER
+from ship.double import CLOSE, Double
 from ship.ski import ski_of, to_hex
 
 BOTH = (SERVER, CLIENT)
@@ -93,6 +95,21 @@ def test_tc_ship_mdns_001_txt_record_check():
     assert keys["cat"] == "3"
     for key in ("brand", "model", "type"):
         assert 1 <= len(keys[key].encode()) <= 32
+
+
+# CONN
+
+
+def test_tc_ship_conn_001_double_connection_and_the_larger_ski():
+    one = in_data_exchange(CLIENT)  # opened by us
+    two = in_data_exchange(SERVER)  # then by the tool, with the same certificate
+    double = Double(True)
+    for now in range(1_000, 30_001, 100):
+        if double.decide([0, 1_000] if one.state == 38 else [1_000], now) == CLOSE:
+            one.connection.end("unspecific", now)
+    assert one.take() == [ANNOUNCE_CLOSE] and one.say(CONFIRM_CLOSE) == []
+    assert one.closed == (4001, "close")
+    assert two.closed is None and two.say(ACCESS_METHODS_REQUEST) == [OUR_ACCESS_METHODS]
 
 
 # ROLE

@@ -6,9 +6,10 @@ count for the device and not for a connection: neither another connection nor a 
 guesser a new start. `PinCheck` is one per connection.
 """
 
+from eebus_json import to_wire
 from micropython import const
 
-from ship import messages, states
+from ship import states
 from ship.base import is_due
 
 _DIGITS = const(8)  # of a PIN that we make; 8 to 16 are allowed
@@ -126,4 +127,4 @@ class PinCheck:
             ("pinState", self._lock.pin_state),
             ("inputPermission", "busy" if is_busy else "ok"),
         )
-        self._send(b'\x01{"connectionPinState":%s}' % messages.to_wire(body))
+        self._send(b'\x01{"connectionPinState":%s}' % to_wire(body))

@@ -52,7 +52,7 @@ class TrustStore:
     def find(self, ski):
         """The record of a peer, by the key it has or by the one it has announced, or None."""
         for peer in self.peers:
-            if ski == peer["ski"] or ski == peer.get("next"):
+            if ski in (peer["ski"], peer.get("next", "")):
                 return peer
         return None
 
