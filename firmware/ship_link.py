@@ -64,7 +64,7 @@ class Link:
         if target is None:
             self._socket = WebSocket(SERVER, os.urandom, node.path, "", node.max_message)
         else:
-            host = "%s:%d" % (where, target.port)
+            host = ("[%s]:%d" if ":" in where else "%s:%d") % (where, target.port)
             self._socket = WebSocket(CLIENT, os.urandom, target.path, host, node.max_message)
         self._out = []
         self._out_at = 0  # octets of the first buffer that are sent already
@@ -157,13 +157,16 @@ class Link:
         ski = self._stream.peer_ski()
         if ski is None:
             raise CertificateError("none was sent")
-        self.ski = to_hex(ski)
-        if self.ski == self._node.identity.ski:
+        ski = to_hex(ski)
+        if ski == self._node.identity.ski:
             raise CertificateError("it is our own")
+        if self.target and (
+            ski != self.target.ski or not self._node.registration.store.trusts(ski)
+        ):
+            raise CertificateError("it is not the one that was called")
+        self.ski = ski  # not before: from now on we speak
         if self.target is None:
             self._socket.is_busy = not self._node.links.admits(self)
-        elif self.ski != self.target.ski or not self._trusted():
-            raise CertificateError("it is not the one that was called")
 
     def _received(self, count):
         now = self._node.wall.now_ms()

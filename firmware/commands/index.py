@@ -27,6 +27,7 @@ pin|keys|?|[off/optional/required]|our PIN, and whether partners have to give it
 peer-pin|keys|!|SKI PIN|enter the PIN of a partner, as its label shows it|peer-pin b467… 5555aaaaff
 key|keys|?|[successor/change/renew]|another key, or a new certificate for it|key successor
 button|trust|||press the simulated board's button for pairing|button
+address|system|?|[IPV4]|where the node is announced, or that it has moved|address 192.0.2.7
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
 log|device|||what happened lately|log
 restart|system|||start the firmware again|restart
