@@ -29,7 +29,9 @@ class NotFound(Exception):
 async def manager_for(args: argparse.Namespace) -> AsyncIterator[EnergyManager]:
     """Give the manager the common options describe; at the end it leaves its charger properly."""
     with Trace(args.trace) if args.trace else nullcontext() as trace:
-        async with EnergyManager(args.state, speed=args.speed, trace=trace) as manager:
+        async with EnergyManager(
+            args.state, speed=args.speed, trace=trace, pin=args.pin
+        ) as manager:
             yield manager
 
 

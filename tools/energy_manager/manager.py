@@ -49,6 +49,7 @@ class EnergyManager:
     """See the module. `trace(direction, octets)` sees all SHIP messages, `>` sent, `<` received.
 
     `speed` divides our heartbeat period, for a simulated charger whose clock runs so much faster.
+    `pin` is given to a charger that asks for its PIN.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class EnergyManager:
         speed: float = 1,
         heartbeat_s: float = HEARTBEAT_S,
         trace: Trace | None = None,
+        pin: str = "",
     ):
+        self._pin = pin
         self.identity = Identity.load(state)
         self.peers = Peers(state)
         self.times_ms: dict[str, float] = {}
@@ -122,6 +125,7 @@ class EnergyManager:
             self._times,
             trace=self._trace,
             on_phase=self._phase,
+            pin=self._pin,
         )
         await ship.prepare(trust(ship.peer_ski) if trust else None, patience_s)
         self._stamp("data")
