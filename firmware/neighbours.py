@@ -39,6 +39,13 @@ class Neighbours:
         self._task = MdnsTask(responder, browser, node.wall, config.mdns_address, node.log)
         return self._task.run
 
+    def moved(self, address):
+        """The interface has another IPv4 address (dotted): go on there."""
+        self._node.config.mdns_address = address
+        if self._task:
+            self._task.move(address)
+            self._node.log.event("address", address=address)
+
     def close(self):
         """Say goodbye."""
         if self._task:

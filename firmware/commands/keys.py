@@ -63,12 +63,11 @@ def _keys(node):
 
 
 def _uninformed(node):
-    """SKIs of the peers that would not recognise us with the successor."""
-    return [
-        peer["ski"]
-        for peer in node.registration.store.peers
-        if peer.get("told", 1) < node.identity.counter
-    ]
+    """SKIs of the peers that have not heard of our newest key while it was the successor."""
+    identity = node.identity
+    needed = identity.counter if identity.successor else identity.counter - 1
+    peers = node.registration.store.peers
+    return [peer["ski"] for peer in peers if peer.get("told", 1) < needed]
 
 
 def _change(node, is_confirmed):
@@ -89,6 +88,6 @@ async def _make(node, what):
 
     if what == "successor":
         await make_successor(node)
-        return {"text": "made; restarting, so that peers hear of it"}
+        return {"text": "made; restarting, so that peers hear of it. Give them a month to do so"}
     await renew(node)
     return {"text": "made; restarting with the new certificate"}

@@ -103,6 +103,14 @@ def make_certificate(
     return Certificate(path, own.digest.hex())
 
 
+def certificate_in_order(folder: Path, ski: str, is_larger: bool) -> Certificate:
+    """Make a certificate whose SKI is larger, or smaller, than `ski`."""
+    while True:
+        certificate = make_certificate(folder, name="ordered")
+        if (certificate.ski > ski) == is_larger:
+            return certificate
+
+
 # --- the connection ---
 
 
@@ -113,15 +121,23 @@ class Peer:
     receive buffer, for a peer that does not read.
     """
 
+    masks = True  # as a client has to
+
     def __init__(self, port: int, certificate: Certificate | None = None, window: int = 0):
+        raw = socket.socket()
+        if window:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        raw.settimeout(WAIT_S)
+        raw.connect(("127.0.0.1", port))
+        self._begin(raw, certificate)
+
+    def _begin(self, raw: socket.socket, certificate: Certificate | None) -> None:
+        """Take over a connected socket."""
         self.certificate = certificate
         self.records: list[int] = []
-        self._socket = socket.socket()
-        if window:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        self._socket.settimeout(WAIT_S)
-        self._socket.connect(("127.0.0.1", port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = raw
+        raw.settimeout(WAIT_S)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._wire = b""  # received, not yet a whole record
         self._plain = b""  # decrypted, not yet a whole frame
         self._fragments = b""
@@ -192,6 +208,9 @@ class Peer:
     def do_tls(self, **options: str) -> None:
         """TLS handshake; ssl.SSLError or Closed if the node refuses."""
         self.send_octets(self.client_hello(**options))
+        self._finish_handshake()
+
+    def _finish_handshake(self) -> None:
         while True:
             try:
                 self._tls.do_handshake()
@@ -302,7 +321,7 @@ class Peer:
 
     def send(self, message: bytes) -> None:
         """Send one binary message."""
-        self.write(self.frame(message))
+        self.write(self.frame(message, masked=self.masks))
 
     def receive(self) -> bytes:
         """Return the next message; pings are answered, a close frame raises Closed."""
@@ -310,10 +329,10 @@ class Peer:
             opcode, final, payload = self._read_frame()
             if opcode == CLOSE:
                 code = int.from_bytes(payload[:2], "big") if payload else None
-                self.write(self.frame(payload[:2], CLOSE))
+                self.write(self.frame(payload[:2], CLOSE, masked=self.masks))
                 raise Closed(code, payload[2:].decode())
             if opcode == PING:
-                self.write(self.frame(payload, PONG))
+                self.write(self.frame(payload, PONG, masked=self.masks))
             elif opcode in (BINARY, CONTINUATION):
                 self._fragments += payload
                 if final:
@@ -325,8 +344,12 @@ class Peer:
         length = second & 0x7F
         if length >= 126:
             length = int.from_bytes(self._take(2 if length == 126 else 8), "big")
-        assert not second & 0x80, "a server does not mask"
-        return first & 0x0F, first >= 0x80, self._take(length)
+        assert bool(second & 0x80) != self.masks, "only clients mask"
+        mask = b"" if self.masks else self._take(4)
+        payload = self._take(length)
+        if mask:
+            payload = bytes(a ^ b for a, b in zip(payload, mask * (length // 4 + 1)))
+        return first & 0x0F, first >= 0x80, payload
 
     def _take(self, count: int) -> bytes:
         while len(self._plain) < count:

@@ -6,6 +6,8 @@ import pytest
 from cryptography import x509
 
 from host_tests.e2e.peer import Closed, Peer, make_certificate
+from host_tests.e2e.world import Manager
+from tools.energy_manager.ship_messages import Refused
 from tools.simulate import Simulator
 
 LIMITS = "loadControlLimitListData"
@@ -72,6 +74,23 @@ def test_a_required_pin_is_asked_for_once_in_a_lifetime(charger, good):
     peer.drop()
     restarted(charger, "restart")
     assert in_pin(charger, good)[1] == {"pinState": "pinOk"}
+
+
+def test_the_pin_makes_an_unseen_peer_a_verified_one(charger, good, tmp_path):
+    charger.command("untrust " + good.ski)
+    charger.command("pin required")
+    assert charger.command("pair auto")["ok"]
+    stranger = make_certificate(tmp_path, name="stranger")
+    for certificate, level in ((stranger, 32), (good, 16)):
+        peer, _ = in_pin(charger, certificate)
+        peer.control("connectionPinInput", {"pin": pin_of(charger)})
+        peer.expect("accessMethodsRequest")
+        records = {record["ski"]: record for record in charger.command("peers")["trusted"]}
+        assert records[certificate.ski]["second"][:2] == [level, "PIN"]
+        if certificate is stranger:
+            assert records[stranger.ski]["user"][:2] == [32, "PIN"]
+            charger.command("trust " + good.ski)
+        peer.drop()
 
 
 def test_wrong_pins_are_delayed_across_connections_and_restarts(charger, good):
@@ -163,6 +182,22 @@ def test_wrong_words_are_answered_with_what_is_wrong(charger, command, told):
     assert not answer["ok"] and told in answer["error"]
 
 
+def test_the_energy_manager_gives_the_pin_once(charger, tmp_path):
+    charger.command("pin required")
+    state = tmp_path / "manager"
+    with Manager(state) as manager:
+        charger.command("trust " + manager.identity.ski)
+        with pytest.raises(Refused, match="asks for a PIN"):
+            manager.connect_to(charger)
+    with Manager(state, pin="12345678") as manager, pytest.raises(Refused, match="wrong"):
+        manager.connect_to(charger)
+    with Manager(state, pin=pin_of(charger)) as manager:
+        manager.connect_to(charger)
+        assert manager.is_answered()
+    with Manager(state) as manager:
+        manager.connect_to(charger)
+
+
 # commissioning
 
 
@@ -231,6 +266,7 @@ def test_a_key_change_that_the_peer_has_heard_of(charger, good, tmp_path):
         assert peer.node_ski == successor
     answer = charger.command("key")
     assert (answer["predecessor"], answer["successor"]) == (label, "")
+    assert answer["pair_again"] == []
     # the label keeps its word
     assert restarted(charger, "factory-reset yes") == label
     assert charger.command("key")["update_counter"] == 4
