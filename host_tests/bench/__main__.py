@@ -53,6 +53,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.write and options.only not in (None, "spine"):
         parser.error("--write needs all figures, or --only spine for its own table")
+    if options.codec_peer and options.only not in (None, "spine"):
+        parser.error("--codec-peer belongs to the part spine")
     console = Console(stderr=options.json)
     if options.against:
         return other(options.against, console)
@@ -76,13 +78,15 @@ def measure(only: str | None, console: Console, peers: list[Peer]) -> list[Figur
     figures = []
     with tempfile.TemporaryDirectory() as name, console.status("starting") as status:
         folder = Path(name)
+        # First, so that a command that fails has cost no time.
+        foreign = spine.measure_peers(folder, status.update, peers)
         if only in (None, "latency"):
             status.update("times on loopback")
             figures += latency.measure(folder)
         if only in (None, "heap"):
             figures += heap.measure(folder, status.update)
         if only in (None, "spine"):
-            figures += spine.measure(folder, status.update, peers)
+            figures += spine.measure(folder, status.update, foreign)
         if only in (None, "sizes"):
             status.update("sizes")
             figures += sizes.measure()
