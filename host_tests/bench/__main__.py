@@ -69,7 +69,7 @@ def main() -> int:
     else:
         console.print(as_table(figures))
     if options.write:
-        write_readme(figures, options.only)
+        write_readme(figures, options.only, bool(options.codec_peer))
     return 0
 
 
@@ -135,12 +135,17 @@ def as_table(figures: list[Figure]) -> Table:
     return table
 
 
-def write_readme(figures: list[Figure], only: str | None) -> None:
-    """Replace the tables in host_tests/README.md, or only the one of the codec."""
+def write_readme(figures: list[Figure], only: str | None, has_peers: bool) -> None:
+    """Replace the tables in host_tests/README.md.
+
+    The table of the codec stays if everything was measured without peers: its columns would go.
+    """
     text = README.read_text()
     if only is None:
         text = replaced(text, MARKS, markdown([f for f in figures if not f.column]))
-    README.write_text(replaced(text, CODEC_MARKS, comparison(figures)))
+    if only == "spine" or has_peers:
+        text = replaced(text, CODEC_MARKS, comparison(figures))
+    README.write_text(text)
 
 
 def replaced(text: str, marks: tuple[str, str], table: str) -> str:
