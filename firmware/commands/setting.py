@@ -22,9 +22,11 @@ def run(console, name, words):
 def _value(words):
     for name, largest, _ in _SETTINGS:
         if words[0] == name and len(words) == 2:
-            if words[1].isdigit() and int(words[1]) <= largest:
-                return int(words[1])
             if words[1] == "none" and name == SET_SAFE_MA:
                 return None  # a silent energy manager changes nothing
+            if name == SET_SAFE_MA and words[1].isdigit() and 0 < int(words[1]) < 6_000:
+                raise ValueError("%s is 0, none, or 6000 or more: no pilot says less" % name)
+            if words[1].isdigit() and int(words[1]) <= largest:
+                return int(words[1])
             raise ValueError("%s is a number from 0 to %d" % (name, largest))
     raise ValueError("set NAME VALUE; names are " + ", ".join([name for name, _, _ in _SETTINGS]))
