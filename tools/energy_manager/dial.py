@@ -30,7 +30,7 @@ async def manager_for(args: argparse.Namespace) -> AsyncIterator[EnergyManager]:
     """Give the manager the common options describe; at the end it leaves its charger properly."""
     with Trace(args.trace) if args.trace else nullcontext() as trace:
         async with EnergyManager(
-            args.state, speed=args.speed, trace=trace, pin=args.pin
+            args.state, speed=args.speed, trace=trace, pin=args.pin or ""
         ) as manager:
             yield manager
 
