@@ -18,7 +18,7 @@ from asyncio import core
 from micropython import const
 
 from firmware.ship_link import Link
-from firmware.tls_stream import client_context, server_context
+from firmware.tls_stream import client_context, send_alert, server_context
 from ship import dial, double
 from ship.dial import Dialler
 from ship.double import Double
@@ -145,7 +145,8 @@ class Links:
             return
         self._node.log.info("connection refused: no room")
         self._ping_all()
-        link.refuse()
+        send_alert(raw)
+        raw.close()
 
     def _start(self, link, context):
         self.all.append(link)
@@ -229,7 +230,7 @@ class Links:
             node.log.info("%s: %s" % (link.where, link.reason))
         ski = link.target.ski if link.target else link.ski
         if ski and not self._is_busy(ski):
-            self._ended(ski, link.outcome(node.wall.now_ms()))
+            self._ended(ski, _outcome(link, node.wall.now_ms()))
         gc.collect()
 
     def _ended(self, ski, how):
@@ -238,6 +239,15 @@ class Links:
         self.dialler.ended(ski, how, node.wall.now_ms())
         if node.registration.store.trusts(ski):
             node.neighbours.missing(ski, how == dial.UNREACHABLE)
+
+
+def _outcome(link, now):
+    """How a connection went, for ship.dial."""
+    if link.opened_ms is not None:
+        return dial.STEADY if now - link.opened_ms >= dial.STEADY_MS else dial.SHORT
+    if link.ski is None:
+        return dial.UNREACHABLE
+    return dial.REFUSED if link.is_refused() else dial.FAILED
 
 
 def _opened_ms(link):

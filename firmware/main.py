@@ -8,7 +8,8 @@ arguments are those of tools/simulate.py, which is the way to start a simulated 
     --serial TEXT            serial number
     --trust SKI              trust this peer from the start (may be repeated)
     --mdns-address A, --no-mdns
-    --phases 1|3 --speed N   of the simulated station
+    --echonet-address A[,A], --no-echonet
+    --phases 1|3 --switch-phases --feed-in W --iso15118 --speed N   of the simulated station
     --log-level error|info|debug, --json (events as JSON lines)
 """
 
@@ -38,11 +39,15 @@ class Options:
         self.config.trust = []
         self.state = "state"
         self.phases = 3
+        self.feed_in_w = 0
+        self.iso15118 = False
+        self.switch_phases = False
         self.speed = 1
         self.level = "info"
         self.json = False
         use_mdns = True
-        mdns_address = None
+        use_echonet = True
+        mdns_address = echonet_address = None
         words = iter(arguments)
         for word in words:
             if word == "--json":
@@ -51,10 +56,16 @@ class Options:
                 use_mdns = False
             elif word == "--mdns-address":
                 mdns_address = next(words)
+            elif word == "--no-echonet":
+                use_echonet = False
+            elif word == "--echonet-address":
+                echonet_address = next(words)
             elif not self._take(word, words):
                 raise SystemExit("unknown option " + word)
         if use_mdns:
             self.config.mdns_address = mdns_address or self.config.address
+        if use_echonet:
+            self.config.echonet_address = echonet_address or self.config.address
 
     def _take(self, word, words):
         config = self.config
@@ -68,12 +79,23 @@ class Options:
             config.trust.append(parse_ski(next(words)))
         elif word == "--state":
             self.state = next(words)
-        elif word == "--phases":
-            self.phases = int(next(words))
         elif word == "--speed":
             self.speed = int(next(words))
         elif word == "--log-level":
             self.level = next(words)
+        else:
+            return self._take_board(word, words)
+        return True
+
+    def _take_board(self, word, words):
+        if word == "--phases":
+            self.phases = int(next(words))
+        elif word == "--feed-in":
+            self.feed_in_w = int(next(words))
+        elif word == "--iso15118":
+            self.iso15118 = True
+        elif word == "--switch-phases":
+            self.switch_phases = True
         else:
             return False
         return True
@@ -97,7 +119,13 @@ def _run(options):
     clock = Clock(options.speed) if options.speed > 1 else wall
     log = Log(clock, LEVELS.index(options.level), not options.json, options.json)
     storage = Storage(options.state, log)
-    node = Node(options.config, create(phases=options.phases), storage, clock, wall, log)
+    board = create(
+        phases=options.phases,
+        feed_in_w=options.feed_in_w,
+        iso15118=options.iso15118,
+        switch_phases=options.switch_phases,
+    )
+    node = Node(options.config, board, storage, clock, wall, log)
     try:
         asyncio.run(node.run(Console(node)))
     finally:

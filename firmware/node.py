@@ -4,6 +4,7 @@
     timers     100 ms    SHIP and SPINE timers, notifies, settings that changed
     server               accepts SHIP connections, one Link each
     mdns                 announces and browses
+    echonet              ECHONET Lite, loaded only if it is on
     console              commands
 
 Each task runs under a supervisor: a crash is logged, the task starts again after a pause, and the
@@ -16,9 +17,10 @@ import time
 
 from micropython import const
 
-from evse import arbiter as sources
 from evse.arbiter import Arbiter
+from evse.car import Car
 from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
+from firmware import limits
 from firmware.identity import load_or_make
 from firmware.links import Links
 from firmware.neighbours import CATEGORY, Neighbours
@@ -35,9 +37,6 @@ _RESTART_MS = const(1_000)
 
 MAX_MESSAGE = const(16_384)
 
-# Limits of a protocol hold only while its task lives: without news for this long the source is
-# stale and the arbiter takes the fallback.
-_LPC_EXPIRY_MS = const(10_000)
 
 _COUNTER_STEP = const(1_000)  # msgCounter is stored ahead in steps, to spare the flash
 
@@ -50,6 +49,7 @@ class Config:
     serial = "0001"
     trust = ()
     mdns_address = None  # None: no mDNS
+    echonet_address = None  # None: no ECHONET Lite
 
 
 class Node:
@@ -71,6 +71,8 @@ class Node:
         self._pins = None
         self.links = Links(self)
         self.neighbours = Neighbours(self)
+        self.echonet = None
+        self._echonet_job = None
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
         self.outcome = None  # "restart" or "shutdown": why `run` returned
         self.ship_id = _ship_id(board, config.serial)
@@ -83,6 +85,7 @@ class Node:
         self._ev_changed = False
         self._faults_changed = False
         self._told = None
+        self.summary = {}
         self.station = Station(
             self._description(),
             self.control.meter,
@@ -91,6 +94,8 @@ class Node:
             clock.now_ms,
             wall.timestamp,
             self._limit_changed,
+            Car(self.control),
+            self._show_summary if board.HAS_DISPLAY else None,
         )
         self.device = self.station.device
         self._counter_limit = self.device.counter
@@ -110,6 +115,7 @@ class Node:
                 "powerSource": "mains3Phase" if board.PHASES == 3 else "mainsSinglePhase",
             },
             nominal_ma * board.NOMINAL_VOLTAGE_MV // 1000,
+            board.FEED_IN_W,
         )
 
     # --- life -------------------------------------------------------------------------------
@@ -129,6 +135,8 @@ class Node:
         if self.config.mdns_address:
             run = self.neighbours.make_task()
             tasks.append(asyncio.create_task(self._supervise("mdns", run)))
+        if self.config.echonet_address and self.settings.get("echonet", True):
+            self.start_echonet()
         self.log.event(
             "listening",
             address=self.config.address,
@@ -147,6 +155,7 @@ class Node:
     async def _shut_down(self, tasks):
         """Part from everybody in order, then stop."""
         self.neighbours.close()
+        self.stop_echonet()
         for link in self.links.all:
             link.end()
         for _ in range(20):
@@ -159,6 +168,20 @@ class Node:
         self.board.set_contactor(False)
         self._save()
         await asyncio.sleep_ms(0)
+
+    def start_echonet(self):
+        """Serve ECHONET Lite from now on."""
+        from firmware.echonet import EchonetTask
+
+        self.echonet = EchonetTask(self, self.config.echonet_address or self.config.address)
+        self._echonet_job = asyncio.create_task(self._supervise("echonet", self.echonet.run))
+
+    def stop_echonet(self):
+        """End it, if it is on: what was written over ECHONET Lite holds no longer."""
+        if self.echonet:
+            self.echonet.close()
+            self._echonet_job.cancel()
+            self.echonet = None
 
     async def _supervise(self, name, work):
         """Keep a task alive: what it raises is logged, and it starts again."""
@@ -196,25 +219,17 @@ class Node:
         return names[0] if names else ""
 
     def _limit_changed(self):
-        """The LPC cap may have changed: it holds at once, before anybody is told."""
+        """A limit may have changed: it holds at once, before anybody is told."""
         self._publish_limits(self.clock.now_ms())
         self.control.step(self.clock.now_ms())
 
     def _publish_limits(self, now):
-        lpc = self.station.lpc
-        cap = lpc.cap_w()
-        if cap is None:
-            self.arbiter.withdraw(sources.LPC)
-        else:
-            failsafe = min(cap, lpc.limit.failsafe_w)
-            self.arbiter.publish(
-                sources.LPC,
-                now,
-                watts=cap,
-                expires_ms=_LPC_EXPIRY_MS,
-                fallback=failsafe,
-                reason=lpc.state_name(),
-            )
+        limits.publish(self.station, self.arbiter, self.board, now)
+
+    def _show_summary(self, summary):
+        """What the last session cost (EVCS): a display of its own is the board's business."""
+        self.summary = summary
+        self.log.event("summary", **summary)
 
     # --- timers -----------------------------------------------------------------------------
 
@@ -306,8 +321,9 @@ class Node:
 class StationDescription:
     """What the device tells of itself (usecases.station)."""
 
-    def __init__(self, address, manufacturer, nominal_w):
+    def __init__(self, address, manufacturer, nominal_w, feed_in_w):
         self.address = address
+        self.feed_in_w = feed_in_w
         self.manufacturer = manufacturer
         self.nominal_w = nominal_w
 

@@ -1,9 +1,8 @@
 """One SHIP connection on a socket: TLS stream, WebSocket, SHIP phases, SPINE peer, wired together.
 
 All decisions are in lib/; this file moves octets. A link has one task that reads; whoever produces
-output (the reader, the timers, a notify caused by another link) calls `flush`, which writes what
-fits and leaves the rest to a small task that waits for the socket. Nothing here waits for a slow
-peer.
+output (the reader, the timers, a notify caused by another link) calls `flush`. Nothing here waits
+for a slow peer.
 """
 
 import asyncio
@@ -13,8 +12,9 @@ from asyncio import core
 
 from micropython import const
 
-from firmware.tls_stream import MAX_FRAGMENT, TlsStream
-from ship import dial, states
+from firmware.record_writer import RecordWriter
+from firmware.tls_stream import TlsStream, send_alert
+from ship import states
 from ship.base import CLIENT, SERVER
 from ship.connection import Connection
 from ship.ski import CertificateError, to_hex
@@ -29,12 +29,6 @@ _LINGER_READS = const(20)
 _CONNECT_MS = const(5_000)  # for TCP, per address
 _REJECTED = const(4452)  # the peer does not trust us
 _NO_ROOM = "no room for another connection"
-
-# TLS alert internal_error in the clear, for who is sent away before the handshake
-_ALERT = b"\x15\x03\x03\x00\x02\x02\x50"
-
-# One scratch record for all links: a write copies it into mbedTLS at once.
-_record = None
 
 
 class Link:
@@ -66,9 +60,7 @@ class Link:
         else:
             host = ("[%s]:%d" if ":" in where else "%s:%d") % (where, target.port)
             self._socket = WebSocket(CLIENT, os.urandom, target.path, host, node.max_message)
-        self._out = []
-        self._out_at = 0  # octets of the first buffer that are sent already
-        self._drain = None
+        self._writer = None
         self._task = None
         self._ended = False
 
@@ -104,10 +96,10 @@ class Link:
         """Serve the connection; whatever goes wrong in it ends here and nowhere else."""
         try:
             if self.target is None:
-                self._stream = TlsStream(self._raw, context)
+                self._take_stream(TlsStream(self._raw, context))
             else:
                 await asyncio.wait_for_ms(self._connected(), _CONNECT_MS)
-                self._stream = TlsStream(self._raw, context, self.target.host)
+                self._take_stream(TlsStream(self._raw, context, self.target.host))
                 await self._stream.handshake()
                 self._identify()
                 self.flush()
@@ -123,6 +115,10 @@ class Link:
             self._end("out of memory" if isinstance(error, MemoryError) else "internal error")
         finally:
             self._close()
+
+    def _take_stream(self, stream):
+        self._stream = stream
+        self._writer = RecordWriter(stream, self._socket, self._fail)
 
     async def _connected(self):
         """Wait until TCP stands or has failed; TLS will find out which."""
@@ -300,7 +296,7 @@ class Link:
         now = self._node.wall.now_ms()
         connection = self.connection
         if self.ski is None:
-            self._send_alert()
+            send_alert(self._raw)
         elif connection is None:
             self._socket.is_busy = True
             self._socket.close(_CLOSE, _NO_ROOM, now)
@@ -310,31 +306,15 @@ class Link:
         self.flush()
         self._fail("gave way to a newer connection")
 
-    def refuse(self):
-        """There is no place: say so and close the socket, which was never started."""
-        self._send_alert()
-        self._raw.close()
-
-    def _send_alert(self):
-        try:
-            self._raw.send(_ALERT)
-        except OSError:
-            pass  # the peer was faster
-
     def ping(self):
         """Find out soon whether the peer is still there."""
         self._socket.ping(self._node.wall.now_ms())
 
-    def outcome(self, now):
-        """How it went, for ship.dial."""
-        if self.opened_ms is not None:
-            return dial.STEADY if now - self.opened_ms >= dial.STEADY_MS else dial.SHORT
-        if self.ski is None:
-            return dial.UNREACHABLE
-        is_refused = self._socket.close_code == _REJECTED or self.reason.endswith("503")
+    def is_refused(self):
+        """Whether the peer does not trust us, or has no room."""
         if self.connection and self.connection.state == states.ABORT_RECEIVED:
-            is_refused = True
-        return dial.REFUSED if is_refused else dial.FAILED
+            return True
+        return self._socket.close_code == _REJECTED or self.reason.endswith("503")
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -364,59 +344,9 @@ class Link:
         try:
             if self.connection:
                 self._pump(self._node.wall.now_ms())
-            if self._drain is None and self._write():
-                self._drain = asyncio.create_task(self._write_rest())
+            self._writer.flush()
         except OSError as error:
             self._fail("cannot send: %s" % error)
-
-    async def _write_rest(self):
-        """Wait for the socket and write until nothing is left."""
-        try:
-            while True:
-                await self._stream.writable()
-                if not self._write():
-                    return
-        except OSError as error:
-            self._fail("cannot send: %s" % error)
-        finally:
-            self._drain = None
-
-    def _write(self):
-        """Write records while the socket takes them; returns whether something is left."""
-        global _record
-        if _record is None:
-            _record = bytearray(MAX_FRAGMENT)
-        view = memoryview(_record)
-        while True:
-            if not self._out:
-                self._out = self._socket.take()
-                if not self._out:
-                    return False
-            size = self._fill(view)
-            written = self._stream.write(view[:size])
-            if not written:
-                return True
-            self._sent(written)
-
-    def _fill(self, view):
-        """Copy the next octets to send into `view`, at most one record."""
-        at = 0
-        skip = self._out_at
-        for part in self._out:
-            rest = min(len(part) - skip, MAX_FRAGMENT - at)
-            view[at : at + rest] = memoryview(part)[skip : skip + rest]
-            at += rest
-            skip = 0
-            if at == MAX_FRAGMENT:
-                break
-        return at
-
-    def _sent(self, count):
-        count += self._out_at
-        while self._out and count >= len(self._out[0]):
-            count -= len(self._out[0])
-            self._out.pop(0)
-        self._out_at = count
 
     # --- time and end -----------------------------------------------------------------------
 
@@ -452,8 +382,7 @@ class Link:
         self._ended = True
         if self._stream:
             self.flush()
-            if self._drain:
-                self._drain.cancel()
+            self._writer.close()
             self._stream.close()
         self._raw.close()
         if self.peer:

@@ -41,6 +41,7 @@ _CIPHERS = [
 ]
 # Where mbedTLS offers TLS 1.3 a list without its suites would end every handshake.
 _CIPHERS_1_3 = ["TLS1-3-AES-128-GCM-SHA256", "TLS1-3-AES-128-CCM-SHA256"]
+_ALERT = b"\x15\x03\x03\x00\x02\x02\x50"  # fatal, internal_error (80), in the clear
 _BAD_CERTIFICATE = const(-0x3000)  # makes mbedTLS end the handshake with an alert
 
 # Why `_verify` has refused; read while the same call into mbedTLS ends with that error.
@@ -79,6 +80,14 @@ def _verify(certificate, depth):
             _refusal = error.args[0]
             return _BAD_CERTIFICATE
     return 0
+
+
+def send_alert(raw):
+    """Tell a client that is sent away before the handshake that it is not its fault."""
+    try:
+        raw.send(_ALERT)
+    except OSError:
+        pass  # it was faster
 
 
 class TlsStream:

@@ -72,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--no-mdns", action="store_true", help="do not announce the charger")
     add("--mdns-address", metavar="ADDRESS", help="interface of mDNS (that of --address)")
+    add("--no-echonet", action="store_true", help="no ECHONET Lite (UDP port 3610)")
+    add(
+        "--echonet-address",
+        metavar="ADDRESS",
+        help="its address (that of --address); IPv6: fe80::1%%eth0; both: separated by a comma",
+    )
     add(
         "--trust",
         action="append",
@@ -81,6 +87,11 @@ def parser() -> argparse.ArgumentParser:
         help="peer to trust from the start; may be repeated",
     )
     add("--phases", type=int, choices=(1, 3), default=3, help="phases connected (%(default)s)")
+    add(
+        "--feed-in", type=_number(0, 22_000), default=0, metavar="W", help="power the car can give"
+    )
+    add("--iso15118", action="store_true", help="the station can ask the car")
+    add("--switch-phases", action="store_true", help="the station can charge on L1 alone")
     add(
         "--speed",
         type=_number(1, 1000),
@@ -142,8 +153,13 @@ def command_line(options: argparse.Namespace) -> "tuple[list[str], dict[str, str
     for ski in options.trust:
         command += ["--trust", ski]
     command += ["--phases", str(options.phases), "--speed", str(options.speed)]
+    command += ["--feed-in", str(options.feed_in)]
+    command += ["--iso15118"] if options.iso15118 else []
+    command += ["--switch-phases"] if options.switch_phases else []
     command += ["--log-level", options.log_level]
     command += ["--mdns-address", options.mdns_address or options.address]
+    command += ["--echonet-address", options.echonet_address or options.address]
+    command += ["--no-echonet"] * options.no_echonet
     command += ["--no-mdns"] * options.no_mdns + ["--json"] * options.json
     Path(state).mkdir(parents=True, exist_ok=True)
     return command, {**os.environ, "MICROPYPATH": f"{ROOT}:{ROOT}/lib:.frozen"}

@@ -6,16 +6,22 @@ board feels them.
 """
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 from host_tests.bench.figures import Figure
 from host_tests.e2e.world import settled_heap
+from tools import romfs
 from tools.energy_manager.manager import EnergyManager
+from tools.micropython import micropython_path
 from tools.simulate import Simulator
 
+PROGRAM = Path(__file__).resolve().parent / "imported.py"
 STEP_KIB = 2
 LARGEST_KIB = 512
 SESSIONS = 10
+CONNECTED = 3  # energy managers, as many as a charger serves at a time
+IDLE = 5  # further peers: eight can be trusted
 SPEED = 10
 
 BUDGET_KIB = {1: 48, 2: 64}
@@ -26,16 +32,29 @@ def measure(folder: Path, progress) -> list[Figure]:
     progress("heap: live data")
     live = asyncio.run(live_bytes(folder))
     figures = [
+        Figure("heap of the firmware's code", _kib(imported_bytes()), "KiB"),
         Figure("heap in use, nobody connected", _kib(live["idle"]), "KiB"),
         Figure("heap in use, one energy manager", _kib(live["connected"]), "KiB"),
         Figure("heap growth over ten sessions", live["growth"], "B", 0),
     ]
+    progress("heap: peers")
+    idle, connected = asyncio.run(peer_bytes(folder))
+    figures.append(Figure("heap per trusted peer that is not connected", idle, "B"))
+    figures.append(Figure("heap per connected energy manager", _kib(connected), "KiB"))
     for managers in (1, 2):
         progress(f"heap: high-water mark with {managers} energy manager(s)")
         mark = high_water_kib(folder, managers)
         name = f"heap high-water, {managers} energy manager{'s' if managers > 1 else ''}"
         figures.append(Figure(name, mark, "KiB", BUDGET_KIB[managers]))
     return figures
+
+
+def imported_bytes() -> int:
+    """Heap that the code of the image takes by itself, before anything runs."""
+    romfs.build()
+    command = [micropython_path(32), "-X", "heapsize=512K", PROGRAM, romfs.ROOT / romfs.IMAGE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return int(done.stdout)
 
 
 def high_water_kib(folder: Path, managers: int) -> int:
@@ -62,15 +81,50 @@ async def works(folder: Path, heap_kib: int, managers: int) -> bool:
 
 
 async def live_bytes(folder: Path) -> dict[str, int]:
-    """Heap in use after collection: idle, connected, and how much ten sessions leave behind."""
+    """Heap in use after collection: idle, connected, and how much ten sessions leave behind.
+
+    Ten others come before them: what is made once is made then, up to the first stored message
+    counter.
+    """
     with _charger(folder, "1M") as charger:
         idle = await _heap(charger)
-        connected = await session(charger, folder, 1)
-        before = await _settled(charger)
-        for _ in range(SESSIONS):
-            await session(charger, folder, 1)
-        growth = await _settled(charger) - before
+        before = growth = 0
+        for _ in range(2):
+            for _ in range(SESSIONS):
+                connected = await session(charger, folder, 1)
+            growth = await _settled(charger) - before
+            before += growth
     return {"idle": idle, "connected": connected, "growth": growth}
+
+
+async def peer_bytes(folder: Path) -> tuple[int, int]:
+    """Heap of one more trusted peer that is not there, and of one more that is connected."""
+    with _charger(folder / "peers", "1M") as charger:
+        ski = (await asyncio.to_thread(charger.command, "id"))["ski"]
+        fleet = [EnergyManager(folder / f"peer{i}", speed=SPEED) for i in range(CONNECTED)]
+        for manager in fleet:
+            await asyncio.to_thread(charger.command, f"trust {manager.identity.ski}")
+        await _connect(charger, ski, fleet)  # what is made once is made then
+        for manager in fleet:
+            await manager.close()
+        before = await _settled(charger)
+        for number in range(IDLE):
+            await asyncio.to_thread(charger.command, f"trust {number:040x}")
+        idle = (await _settled(charger) - before) // IDLE
+        await _connect(charger, ski, fleet[:1])
+        one = await _settled(charger)
+        await _connect(charger, ski, fleet[1:])
+        connected = (await _settled(charger) - one) // (CONNECTED - 1)
+        for manager in fleet:
+            await manager.close()
+    return idle, connected
+
+
+async def _connect(charger: Simulator, ski: str, fleet: list[EnergyManager]) -> None:
+    """Connect these managers, up to what they need to monitor."""
+    for manager in fleet:
+        await manager.connect("127.0.0.1", charger.port, ski)
+        await manager.wait_usable("mpc")
 
 
 async def session(charger: Simulator, folder: Path, managers: int) -> int:

@@ -1,11 +1,13 @@
 """The charger calls its trusted peers, on real sockets: whom, where, and what it sends first."""
 
+import os
 import ssl
 import time
 
 import pytest
+from zeroconf import IPVersion, Zeroconf
 
-from host_tests.e2e.called import LOOPBACK, Listener
+from host_tests.e2e.called import LOOPBACK, TYPE, Listener
 from host_tests.e2e.peer import WAIT_S, Closed, Peer, make_certificate
 from host_tests.e2e.world import wait_status
 from tools.simulate import Simulator
@@ -230,3 +232,30 @@ def test_two_chargers_find_each_other_and_meet_again(tmp_path):
         with Simulator(state=tmp_path / "two", serial="C2", **options) as two:
             one.wait_event("connected", start=mark, ski=skis[1], timeout=15)
             wait_status(two, connections=1)
+
+
+def test_the_txt_key_register_follows_the_time_for_registration(tmp_path):
+    serial = f"R{os.getpid()}"
+    name = f"Pilotwire Simulated charger {serial}.{TYPE}"
+    foreign = Zeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+
+    def wait_register(wanted):
+        end = time.monotonic() + 10
+        announced = None
+        while announced != wanted:
+            assert time.monotonic() < end, announced
+            info = foreign.get_service_info(TYPE, name, timeout=1000)
+            announced = info and info.properties[b"register"]
+            time.sleep(0.1)
+
+    try:
+        with Simulator(port=0, state=tmp_path, serial=serial) as charger:
+            wait_register(b"true")  # nobody is trusted yet
+            charger.command("trust " + "00" * 20)
+            wait_register(b"false")
+            charger.command("pair 3")
+            wait_register(b"true")
+            charger.wait_event("registration", state="closed", why="time is over")
+            wait_register(b"false")
+    finally:
+        foreign.close()
