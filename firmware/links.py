@@ -19,9 +19,8 @@ from micropython import const
 
 from firmware.ship_link import Link
 from firmware.tls_stream import client_context, send_alert, server_context
-from ship import dial, double
+from ship import dial
 from ship.dial import Dialler
-from ship.double import Double
 
 MAX_PARTNERS = const(3)  # trusted peers that are connected at a time
 MAX_LINKS = const(4)  # one more, for who is not known yet or comes a second time
@@ -155,14 +154,16 @@ class Links:
 
     def _make_room(self, now):
         """Whether there is room for a handshake now, if need be because somebody gives way."""
-        handshakes = self._handshakes()
         is_full = len(self.all) >= MAX_LINKS
-        if not is_full and len(handshakes) < MAX_HANDSHAKES:
+        is_busy = len(self._handshakes()) >= MAX_HANDSHAKES
+        if not is_full and not is_busy:
             return True
         for link in self.all:
-            is_late = link.target is None and now - link.started_ms >= HANDSHAKE_MS
-            is_stranger = is_full and link.ski and not link.is_partner()
-            if is_stranger or (link.ski is None and is_late):
+            if link.ski is None:
+                gives_way = link.target is None and now - link.started_ms >= HANDSHAKE_MS
+            else:
+                gives_way = not is_busy and not link.is_partner()
+            if gives_way:
                 link.give_way()
                 return True
         return False
@@ -197,11 +198,13 @@ class Links:
             del self._doubles[ski]
             return
         links.sort(key=_opened_ms)
+        from ship.double import CLOSE, PING
+
         what = self._doubles[ski].decide([link.opened_ms for link in links], now)
-        if what == double.PING:
+        if what == PING:
             for link in links:
                 link.ping()
-        elif what == double.CLOSE:
+        elif what == CLOSE:
             self._node.log.info("%s has two connections: closing the older one" % ski[:8])
             links[0].end()
 
@@ -217,6 +220,8 @@ class Links:
         node.log.event("connected", ski=link.ski, role="client" if link.target else "server")
         if len([other for other in self.of(link.ski) if other.is_open()]) > 1:
             if link.ski not in self._doubles:
+                from ship.double import Double
+
                 self._doubles[link.ski] = Double(node.identity.ski > link.ski)
 
     def closed(self, link):

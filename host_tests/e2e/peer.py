@@ -103,6 +103,14 @@ def make_certificate(
     return Certificate(path, own.digest.hex())
 
 
+def certificate_in_order(folder: Path, ski: str, is_larger: bool) -> Certificate:
+    """Make a certificate whose SKI is larger, or smaller, than `ski`."""
+    while True:
+        certificate = make_certificate(folder, name="ordered")
+        if (certificate.ski > ski) == is_larger:
+            return certificate
+
+
 # --- the connection ---
 
 

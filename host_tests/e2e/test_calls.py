@@ -8,7 +8,7 @@ import pytest
 from zeroconf import IPVersion, Zeroconf
 
 from host_tests.e2e.called import LOOPBACK, TYPE, Listener
-from host_tests.e2e.peer import WAIT_S, Closed, Peer, make_certificate
+from host_tests.e2e.peer import WAIT_S, Closed, Peer, certificate_in_order, make_certificate
 from host_tests.e2e.world import wait_status
 from tools.simulate import Simulator
 
@@ -28,14 +28,6 @@ def charger(tmp_path):
 def hems(tmp_path):
     """A certificate of a peer that is called."""
     return make_certificate(tmp_path, name="hems")
-
-
-def in_order(folder, ski, is_larger):
-    """A certificate whose SKI is larger, or smaller, than `ski`."""
-    while True:
-        certificate = make_certificate(folder, name="ordered")
-        if (certificate.ski > ski) == is_larger:
-            return certificate
 
 
 def test_a_trusted_peer_that_is_seen_is_called_and_served(charger, hems):
@@ -173,7 +165,7 @@ def wait_parted(older, newer, timeout_s):
 
 @pytest.mark.parametrize("is_ours_first", [False, True])
 def test_of_two_connections_the_larger_ski_keeps_the_newest(charger, tmp_path, is_ours_first):
-    hems = in_order(tmp_path, charger.command("id")["ski"], False)
+    hems = certificate_in_order(tmp_path, charger.command("id")["ski"], False)
     older, newer = two_connections(charger, hems, is_ours_first)
     with older, newer:
         assert 2.5 < wait_parted(older, newer, 6) < 4.5
@@ -183,7 +175,7 @@ def test_of_two_connections_the_larger_ski_keeps_the_newest(charger, tmp_path, i
 
 
 def test_with_the_smaller_ski_both_stay_for_half_a_minute(charger, tmp_path):
-    hems = in_order(tmp_path, charger.command("id")["ski"], True)
+    hems = certificate_in_order(tmp_path, charger.command("id")["ski"], True)
     older, newer = two_connections(charger, hems, True)
     with older, newer:
         assert 28 < wait_parted(older, newer, 35) < 32
@@ -192,7 +184,7 @@ def test_with_the_smaller_ski_both_stay_for_half_a_minute(charger, tmp_path):
 
 
 def test_with_the_smaller_ski_one_that_is_dead_goes_soon(charger, tmp_path):
-    hems = in_order(tmp_path, charger.command("id")["ski"], True)
+    hems = certificate_in_order(tmp_path, charger.command("id")["ski"], True)
     older, newer = two_connections(charger, hems, False)
     with older, newer:
         start = time.monotonic()
@@ -207,7 +199,7 @@ def test_with_the_smaller_ski_one_that_is_dead_goes_soon(charger, tmp_path):
 @pytest.mark.parametrize("is_larger", [False, True])
 def test_a_peer_that_closes_the_newer_one_itself_keeps_the_older(charger, tmp_path, is_larger):
     """As nodes do that keep the connection which the larger SKI has opened, or the other one."""
-    hems = in_order(tmp_path, charger.command("id")["ski"], is_larger)
+    hems = certificate_in_order(tmp_path, charger.command("id")["ski"], is_larger)
     with Listener(hems) as listener:
         charger.command("trust " + hems.ski)
         with listener.accept(CALL_S).reach("data") as older:
@@ -234,28 +226,30 @@ def test_two_chargers_find_each_other_and_meet_again(tmp_path):
             wait_status(two, connections=1)
 
 
+def announced_register(name):
+    """The value of `register`, asked of the network anew; None without an answer."""
+    asker = Zeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+    try:
+        info = asker.get_service_info(TYPE, name, timeout=1000)
+        return info and info.properties[b"register"]
+    finally:
+        asker.close()
+
+
 def test_the_txt_key_register_follows_the_time_for_registration(tmp_path):
     serial = f"R{os.getpid()}"
     name = f"Pilotwire Simulated charger {serial}.{TYPE}"
-    foreign = Zeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
 
     def wait_register(wanted):
         end = time.monotonic() + 10
-        announced = None
-        while announced != wanted:
-            assert time.monotonic() < end, announced
-            info = foreign.get_service_info(TYPE, name, timeout=1000)
-            announced = info and info.properties[b"register"]
-            time.sleep(0.1)
+        while announced_register(name) != wanted:
+            assert time.monotonic() < end, wanted
 
-    try:
-        with Simulator(port=0, state=tmp_path, serial=serial) as charger:
-            wait_register(b"true")  # nobody is trusted yet
-            charger.command("trust " + "00" * 20)
-            wait_register(b"false")
-            charger.command("pair 3")
-            wait_register(b"true")
-            charger.wait_event("registration", state="closed", why="time is over")
-            wait_register(b"false")
-    finally:
-        foreign.close()
+    with Simulator(port=0, state=tmp_path, serial=serial) as charger:
+        wait_register(b"true")  # nobody is trusted yet
+        charger.command("trust " + "00" * 20)
+        wait_register(b"false")
+        charger.command("pair 6")
+        wait_register(b"true")
+        charger.wait_event("registration", state="closed", why="time is over")
+        wait_register(b"false")
