@@ -34,10 +34,10 @@ class SimBoard(Board):
         self.ev = EV()
         self.world = World(self.ev, phases)
         self._pilot_mv = [0, 0]
-        self.button = False
         self._told = Told() if iso15118 else None
         self._talks_ms = None  # when the car that is here will have told
         self.limit_feed_in(None)
+        self.button = False
 
     def poll(self, now: int) -> None:
         """Let the world catch up."""

@@ -379,11 +379,10 @@ def test_what_does_not_belong_into_the_protocol_handshake_gets_its_error(bad, me
     [
         b"\1{",
         _DEEP,
-        b'\1{"connectionPinState":[{"pinState":"required"},{"inputPermission":"ok"}]}',
         b'\1{"connectionPinState":[{"pinState":"perhaps"}]}',
         b'\3{"connectionClose":[{"phase":"confirm"}]}',
     ],
-    ids=["brace", "deep", "required", "unknown", "confirm"],
+    ids=["brace", "deep", "unknown", "confirm"],
 )
 def test_what_does_not_belong_into_the_pin_phase_closes(bad, message):
     peer = bad.peer("good", "handshake")
