@@ -17,7 +17,7 @@ import time
 
 from zeroconf import IPVersion, ServiceInfo, Zeroconf
 
-from host_tests.e2e.peer import STAGES, WAIT_S, Certificate, Peer
+from host_tests.e2e.peer import WAIT_S, Certificate, Peer
 
 TYPE = "_ship._tcp.local."
 LOOPBACK = bytes((127, 0, 0, 1))
@@ -79,31 +79,20 @@ class Listener:
 class CalledPeer(Peer):
     """The server's side of a connection that the node has opened. `head` is its request."""
 
-    def __init__(self, accepted: socket.socket, certificate: Certificate):
-        self.certificate = certificate
-        self.head = b""
-        self.records = []
-        self._socket = accepted
-        self._socket.settimeout(WAIT_S)
-        self._wire = self._plain = self._fragments = b""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.path)
-        self._in = ssl.MemoryBIO()
-        self._out = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
-        self._counter = 0
-        self._device = ""
+    masks = False
 
-    def do_tls(self) -> None:
+    def __init__(self, accepted: socket.socket, certificate: Certificate):
+        self.head = b""
+        self._begin(accepted, certificate)
+
+    def do_tls(self, **options: str) -> None:
         """TLS handshake; ssl.SSLError or Closed if the node refuses."""
-        while True:
-            try:
-                self._tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._feed()
-        self._flush()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if "version" in options:
+            context.maximum_version = ssl.TLSVersion[options["version"]]
+        context.load_cert_chain(self.certificate.path)
+        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._finish_handshake()
 
     def do_upgrade(self) -> None:
         """Answer the request for a WebSocket."""
@@ -125,21 +114,6 @@ class CalledPeer(Peer):
             self._plain += self.read()
         self.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
 
-    @staticmethod
-    def frame(payload: bytes, opcode: int = 2, **options: object) -> bytes:
-        """Return one frame; a server does not mask."""
-        return Peer.frame(payload, opcode, **{"masked": False, **options})
-
-    def _read_frame(self) -> tuple[int, bool, bytes]:
-        first, second = self._take(2)
-        assert second & 0x80, "a client masks"
-        length = second & 0x7F
-        if length >= 126:
-            length = int.from_bytes(self._take(2 if length == 126 else 8), "big")
-        mask = self._take(4) * (length // 4 + 1)
-        payload = bytes(a ^ b for a, b in zip(self._take(length), mask))
-        return first & 0x0F, first >= 0x80, payload
-
     def do_cmi(self) -> None:
         """Connection mode initialisation: the client speaks first."""
         assert self.receive() == b"\0\0"
@@ -151,9 +125,3 @@ class CalledPeer(Peer):
         assert step == "announceMax"
         self.control("messageProtocolHandshake", {"handshakeType": "select", **_PROTOCOL})
         assert self.expect("messageProtocolHandshake")[1]["handshakeType"] == "select"
-
-    def reach(self, stage: str) -> "CalledPeer":
-        """Go through the stages in order, up to this one."""
-        for name in STAGES[1 : STAGES.index(stage) + 1]:
-            getattr(self, f"do_{name}")()
-        return self

@@ -163,7 +163,7 @@ def _common_options(sub: argparse.ArgumentParser, timeout_s: float, is_connectin
     add("--ski", help="SKI of the charger; for a paired one its beginning or SHIP ID will do")
     add("--host", help="address of the charger, instead of asking mDNS")
     add("--port", type=int, help="TCP port, with --host (4712)")
-    add("--pin", type=_pin, default="", help="PIN on the charger's label, if it asks for one")
+    add("--pin", type=_pin, help="PIN on the charger's label, if it asks for one")
     add("--interface", metavar="ADDRESS", help="address of the network interface for mDNS")
     add(
         "--timeout",

@@ -30,8 +30,8 @@ async def manager_for(args: argparse.Namespace) -> AsyncIterator[EnergyManager]:
     """Give the manager the common options describe; at the end it leaves its charger properly."""
     with Trace(args.trace) if args.trace else nullcontext() as trace:
         for_cars = getattr(args, "for_cars", False)
-        options = {"speed": args.speed, "trace": trace, "for_cars": for_cars, "pin": args.pin}
-        async with EnergyManager(args.state, **options) as manager:
+        options = {"speed": args.speed, "trace": trace, "for_cars": for_cars}
+        async with EnergyManager(args.state, pin=args.pin or "", **options) as manager:
             yield manager
 
 
