@@ -37,7 +37,6 @@ _RESTART_MS = const(1_000)
 
 MAX_MESSAGE = const(16_384)
 
-
 _COUNTER_STEP = const(1_000)  # msgCounter is stored ahead in steps, to spare the flash
 
 

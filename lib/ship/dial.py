@@ -14,9 +14,7 @@ from micropython import const
 
 MAX_TARGETS = const(8)  # as many as there can be trusted peers
 DELAY_MS = const(3_000)  # a random part of it before the first call
-PAUSE_MS = const(
-    3_000
-)  # shortest pause after the first failure, then doubled; up to twice as long
+PAUSE_MS = const(3_000)  # shortest pause after the first failure, up to twice as long; doubled
 PAUSE_MAX_MS = const(60_000)  # the pauses stop growing here, so between one and two minutes
 EAGER = const(3)  # so many failures in a row are forgotten when an unreachable peer is heard of
 STEADY_MS = const(30_000)  # after a connection that lasted so long there is no pause
