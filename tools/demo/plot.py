@@ -50,14 +50,15 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
         label="measured charging power",
     )
     caps = [None if s.cap_w is None else s.cap_w / 1000 for s in samples]
-    if any(cap is not None for cap in caps[len(caps) // 20 :]):
+    # What holds until the first word of the energy manager is not worth a line.
+    if any(s.cap_w is not None and s.lpc_state != "init" for s in samples):
         power.step(
             times,
             caps,
             where="post",
             color="#c1121f",
             linewidth=2,
-            label="limit in force (LPC, or its failsafe value)",
+            label="limit in force (LPC or failsafe)",
         )
     current.step(
         times,
