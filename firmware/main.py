@@ -8,6 +8,7 @@ arguments are those of tools/simulate.py, which is the way to start a simulated 
     --serial TEXT            serial number
     --trust SKI              trust this peer from the start (may be repeated)
     --mdns-address A, --no-mdns
+    --echonet-address A[,A], --no-echonet
     --phases 1|3 --switch-phases --feed-in W --iso15118 --speed N   of the simulated station
     --log-level error|info|debug, --json (events as JSON lines)
 """
@@ -45,7 +46,8 @@ class Options:
         self.level = "info"
         self.json = False
         use_mdns = True
-        mdns_address = None
+        use_echonet = True
+        mdns_address = echonet_address = None
         words = iter(arguments)
         for word in words:
             if word == "--json":
@@ -54,10 +56,16 @@ class Options:
                 use_mdns = False
             elif word == "--mdns-address":
                 mdns_address = next(words)
+            elif word == "--no-echonet":
+                use_echonet = False
+            elif word == "--echonet-address":
+                echonet_address = next(words)
             elif not self._take(word, words):
                 raise SystemExit("unknown option " + word)
         if use_mdns:
             self.config.mdns_address = mdns_address or self.config.address
+        if use_echonet:
+            self.config.echonet_address = echonet_address or self.config.address
 
     def _take(self, word, words):
         config = self.config
@@ -71,7 +79,16 @@ class Options:
             config.trust.append(parse_ski(next(words)))
         elif word == "--state":
             self.state = next(words)
-        elif word == "--phases":
+        elif word == "--speed":
+            self.speed = int(next(words))
+        elif word == "--log-level":
+            self.level = next(words)
+        else:
+            return self._take_board(word, words)
+        return True
+
+    def _take_board(self, word, words):
+        if word == "--phases":
             self.phases = int(next(words))
         elif word == "--feed-in":
             self.feed_in_w = int(next(words))
@@ -79,10 +96,6 @@ class Options:
             self.iso15118 = True
         elif word == "--switch-phases":
             self.switch_phases = True
-        elif word == "--speed":
-            self.speed = int(next(words))
-        elif word == "--log-level":
-            self.level = next(words)
         else:
             return False
         return True

@@ -21,6 +21,7 @@ peers|peers|||trusted peers, connections, and nodes seen in the network|peers
 trust|peers|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
 untrust|peers|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
 set|setting|?|[NAME VALUE]|opev_safe_ma, opev_strict, charge_mode (0-2)|set charge_mode 1
+echonet|echonet|?|[VERB [VALUE]]|ECHONET Lite: state, controllers, who may write|echonet writes on
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
 log|device|||what happened lately|log
 restart|system|||start the firmware again|restart
@@ -55,6 +56,8 @@ def command(name):
         from firmware.commands.peers import run
     elif module == "setting":
         from firmware.commands.setting import run
+    elif module == "echonet":
+        from firmware.commands.echonet import run
     elif module == "car":
         from firmware.commands.car import run
     else:

@@ -71,6 +71,10 @@ class Decision:
         self.reason = ""
         self.in_watts = False
 
+    def milliamps(self, watts: int) -> int:
+        """Return what a power is per phase, floored to 0.1 A."""
+        return min(watts, _MAX_W) * 10_000 // (self.phases * self.voltage_mv or 1) * 100
+
     def explain(self) -> str:
         """Return one line such as "10.2 A on L1 because LPC 7.0 kW"."""
         if self.value is None:
@@ -177,15 +181,18 @@ class Arbiter:
             self._compute(now, decision)
         return decision
 
-    def would_allow(self, now: int, phases_in_use: int) -> int:
-        """Return the mA that `decide` would allow on so many phases at its last voltage."""
+    def would_allow(self, now: int, phases_in_use: int, without: "int | None" = None) -> int:
+        """Return the mA that `decide` would allow on so many phases at its last voltage.
+
+        `without` is a source that shall not count.
+        """
         other = self._other
         other.phases = phases_in_use
         other.voltage_mv = self.decision.voltage_mv
-        self._compute(now, other)
+        self._compute(now, other, without)
         return other.current_ma
 
-    def _compute(self, now, decision):
+    def _compute(self, now, decision, without=None):
         self._recheck_ms = None
         amps_ma = _UNLIMITED_MA
         limit_w = None
@@ -197,6 +204,8 @@ class Arbiter:
             if limit.expires_ms is not None and now < limit.expires_ms:
                 if self._recheck_ms is None or limit.expires_ms < self._recheck_ms:
                     self._recheck_ms = limit.expires_ms
+            if source == without:
+                continue
             value = limit.value(now)
             if limit.in_watts:
                 if limit_w is None or value < limit_w:
@@ -215,9 +224,9 @@ class Arbiter:
         decision.limit_w = limit_w
         source = amps_source
         if limit_w is not None:
-            deci_amps = min(limit_w, _MAX_W) * 10_000 // (decision.phases * decision.voltage_mv)
-            if deci_amps * 100 < current_ma:
-                current_ma = deci_amps * 100
+            watts_ma = decision.milliamps(limit_w)
+            if watts_ma < current_ma:
+                current_ma = watts_ma
                 source = watts_source
         decision.current_ma = current_ma
         self._explain(now, decision, source, amps_ma, limit_w)
