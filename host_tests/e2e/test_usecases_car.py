@@ -78,6 +78,22 @@ def test_x_lpc_more_watts_than_a_number_holds_are_the_largest_limit(charger, man
     wait_status(charger, lpc_cap_w=4_200)
 
 
+def test_x_lpp_what_flows_back_is_limited_and_negative_on_the_wire(charger, manager):
+    manager.wait_usable("lpp")
+    assert manager.limit_production(None).ok
+    charger.command("ev plug soc_percent=60")
+    charger.command("ev set give_ma 16000")
+    wait_status(charger, 10, power_w=lambda watts: watts < -10_000)
+    assert manager.limit_production(3_000).ok
+    wait_status(charger, 10, power_w=lambda watts: -3_000 <= watts < -2_000)
+    assert manager.values()["lpp"]["limit"]["limit_w"] == 3_000
+    limits = manager.read("loadControlLimitListData", (1,))["loadControlLimitData"]
+    assert [entry["value"]["number"] for entry in limits] == [11_000, -3_000]
+    assert manager.limit_production(0).ok
+    wait_status(charger, 10, power_w=lambda watts: watts >= 0)
+    assert not manager.limit_production(-1).ok  # consumption, on the wire
+
+
 def test_x_opev_settings_of_the_installer(charger):
     for line in ("opev_safe_ma none", "opev_safe_ma 0", "opev_safe_ma 8000", "charge_mode 2"):
         assert charger.command("set " + line)["ok"]
