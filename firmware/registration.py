@@ -23,6 +23,8 @@ class Registration:
         self._save()
         for link in self._node.links.of(ski):
             link.reject()
+        if known and not self.store.peers:
+            self._node.station.release()
         return known
 
     def forget(self):

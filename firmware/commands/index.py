@@ -20,7 +20,7 @@ limits|status|||all limits, who set them, which one is binding|limits
 peers|peers|||trusted peers, connections, and nodes seen in the network|peers
 trust|peers|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
 untrust|peers|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
-set|setting|?|[NAME VALUE]|opev_safe_ma, opev_strict, charge_mode (0-2)|set charge_mode 1
+set|setting|?|[NAME VALUE]|what installer and user want: limits, charge mode|set user_ma 10000
 echonet|echonet|?|[VERB [VALUE]]|ECHONET Lite: state, controllers, who may write|echonet writes on
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
 log|device|||what happened lately|log

@@ -102,7 +102,7 @@ class Cevc(UseCase):
         if demand_wh is not None:
             asked, had_wh = self._asked
             wanted_wh = demand_wh - (self._car.session_wh() - had_wh)
-            if wanted_wh * _DONE_PART < demand_wh:
+            if wanted_wh * _DONE_PART <= demand_wh:
                 wanted_wh = 0
             if departure_s is not None:
                 departure_s = max(1, departure_s - (now - asked) // 1000)
