@@ -81,6 +81,7 @@ class Node:
         self.arbiter = Arbiter(board.NOMINAL_VOLTAGE_MV)
         self.control = ChargingControl(board, self.arbiter, now)
         self.control.on_change = self._charging_changed
+        limits.configure(self.settings, self.control, now)
         self._ev_changed = False
         self._faults_changed = False
         self._told = None
@@ -101,7 +102,10 @@ class Node:
 
     def _description(self):
         board = self.board
-        nominal_ma = board.MAX_CURRENT_MA // 1000 * board.PHASES
+        nominal_ma = board.MAX_CURRENT_MA
+        installed_ma = self.settings.get(limits.SET_INSTALLATION_MA, None)
+        if installed_ma is not None:
+            nominal_ma = min(nominal_ma, installed_ma)
         return StationDescription(
             _device_address(board, self.config.serial),
             {
@@ -113,7 +117,7 @@ class Node:
                 "brandName": board.BRAND,
                 "powerSource": "mains3Phase" if board.PHASES == 3 else "mainsSinglePhase",
             },
-            nominal_ma * board.NOMINAL_VOLTAGE_MV // 1000,
+            nominal_ma // 100 * board.PHASES * (board.NOMINAL_VOLTAGE_MV // 1000) // 10,
             board.FEED_IN_W,
         )
 

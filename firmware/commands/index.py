@@ -28,7 +28,7 @@ peer-pin|keys|!|SKI PIN|enter the PIN of a partner, as its label shows it|peer-p
 key|keys|?|[successor/change/renew]|another key, or a new certificate for it|key successor
 button|trust|||press the simulated board's button for pairing|button
 address|system|?|[IPV4]|where the node is announced, or that it has moved|address 192.0.2.7
-set|setting|?|[NAME VALUE]|opev_safe_ma, opev_strict, charge_mode (0-2)|set charge_mode 1
+set|setting|?|[NAME VALUE]|what installer and user want: limits, charge mode|set user_ma 10000
 echonet|echonet|?|[VERB [VALUE]]|ECHONET Lite: state, controllers, who may write|echonet writes on
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
 log|device|||what happened lately|log

@@ -352,6 +352,17 @@ class EnergyManager:
             return await self._written(name, use_case.limit(amperes))
         return await self._written(name, use_case.limit_all(amperes))
 
+    async def limit_production(
+        self, limit_w: float | None, duration_s: float | None = None
+    ) -> WriteResult:
+        """Limit what the charger feeds into the grid (LPP), a magnitude in W; None releases."""
+        lpp = self._car_use_case("lpp")
+        is_active = limit_w is not None
+        if not is_active:
+            limit_w = lpp.limit()["limit_w"]
+        request = lpp.write_limit(limit_w, is_active, duration_s, duration_s is None)
+        return await self._written("production", request)
+
     async def plan_charge(
         self, curve: list[tuple[float, float]], prices: list[tuple[float, float]]
     ) -> WriteResult:
