@@ -1,7 +1,8 @@
 """Start-up: read the configuration, make the node, run it, start again if asked to.
 
-On a board `main()` is called without arguments by the image's main.py. On the Unix port the
-arguments are those of tools/simulate.py, which is the way to start a simulated charger:
+On a board `main()` is called without arguments by the image's main.py; which board it is, is known
+to firmware/board.py alone. On the Unix port the arguments are those of tools/simulate.py, which is
+the way to start a simulated charger:
 
     --address A --port P     where to listen (port 0: any free one)
     --state DIR              folder of identity, peers and settings
@@ -113,18 +114,13 @@ def main(arguments=()):
 
 
 def _run(options):
-    from boards.sim.board import create
+    from firmware.board import make
 
     wall = Clock()
     clock = Clock(options.speed) if options.speed > 1 else wall
     log = Log(clock, LEVELS.index(options.level), not options.json, options.json)
     storage = Storage(options.state, log)
-    board = create(
-        phases=options.phases,
-        feed_in_w=options.feed_in_w,
-        iso15118=options.iso15118,
-        switch_phases=options.switch_phases,
-    )
+    board = make(options)
     node = Node(options.config, board, storage, clock, wall, log)
     try:
         asyncio.run(node.run(Console(node)))
