@@ -15,7 +15,7 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run demo test test-quick conformance fuzz lint format tables check-tables \
-	check-recording docs romfs sizes decode bench clean distclean
+	check check-recording docs romfs sizes decode bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ format: $(VENV_READY) ## rewrite the Python files in the project's format
 tables: $(VENV_READY) ## generate the protocol tables anew
 	@$(PY) -m tools.spine_tables $(ARGS)
 	@$(PY) -m tools.echonet_tables
+
+check: $(VENV_READY) ## check a board without hardware; BOARD=name, all without; ARGS=--json
+	@$(PY) -m tools.check_board $(BOARD) $(ARGS)
 
 check-recording: $(VENV_READY) ## check recorded SPINE traffic; ARGS="FILE ...", any log or folder
 	@$(PY) -m tools.recordings $(ARGS)

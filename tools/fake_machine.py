@@ -36,6 +36,7 @@ class World:
         self.levels = {}
         self.inputs = {}
         self.analog = {}
+        self.idle_mv = 0  # at analogue pins that are not in `analog`
         self.pwms = {}
         self.irqs = {}
         self.sent = []
@@ -118,6 +119,8 @@ class Pin:
     IRQ_FALLING = 2
 
     def __init__(self, gpio, mode=-1, pull=-1, *, value=None):
+        if not isinstance(gpio, int):
+            raise TypeError("a pin has a number, not %r" % (gpio,))
         self.gpio = gpio
         self.mode = mode
         world.use(gpio, "pin")
@@ -206,7 +209,7 @@ class ADC:
     def read_uv(self):
         """Return what `World.analog` has for the pin, half-way through the reading."""
         world.advance(_ADC_US // 2)
-        given = world.analog.get(self._gpio, 0)
+        given = world.analog.get(self._gpio, world.idle_mv)
         pin_mv = given() if callable(given) else given
         world.advance(_ADC_US // 2)
         return pin_mv * 1000

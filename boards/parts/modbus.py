@@ -3,8 +3,8 @@
 `poll` sends what is due, collects the answer and checks it: length, address, function, CRC. What
 is late, broken or from another device is no answer; what lies in the buffer before a request is
 thrown away. The direction pin of an RS-485 driver is released by a timer when the last stop bit is
-out, because the answer may begin 4 ms later and the control cycle is longer than that; drivers that
-switch by themselves need no pin.
+out, because the answer may begin 4 ms later and the control cycle is longer than that; drivers
+that switch by themselves need no pin.
 """
 
 from machine import UART, Pin, Timer

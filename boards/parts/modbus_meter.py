@@ -1,8 +1,8 @@
 """An energy meter on a Modbus: asked in the background, copied when somebody wants to know.
 
 One round asks for each block of the meter's map (boards/parts/meters.py) and takes over all values
-when the last block is there, so that power and currents are of one moment. Three missed answers in
-a row: the values stay, marked as failed, until a round is complete again.
+when the last block is there, so that power and currents are of one moment. Three rounds in a row
+with a missed answer: the values stay, marked as failed, until a round is complete again.
 """
 
 import struct
@@ -65,10 +65,10 @@ class ModbusMeter:
             self._misses = min(_MISSES, self._misses + 1)
             self._block = 0
             return
-        self._misses = 0
         self._block += 1
         if self._block == self._blocks:
             self._block = 0
+            self._misses = 0
             fresh = self._fresh
             self._fresh = self._values or [None] * _QUANTITIES
             self._values = fresh

@@ -67,6 +67,8 @@ class Button:
     def poll(self, now: int) -> None:
         """Look at the button; a level counts after 50 ms."""
         is_down = self._pin.value() == 0
+        if self._changed_ms is None:
+            self.is_down = is_down  # held at the start is no press
         if self._changed_ms is None or is_down != self._was_down:
             self._was_down = is_down
             self._changed_ms = now
