@@ -19,7 +19,7 @@ WIFI = "wifi"  # setting: {"name": ..., "password": ...}
 
 
 class NetworkTask:
-    """`address` is where we are, None while there is no network; `state` is a text."""
+    """`state` is `up`, or a text that says why not; `address` the latest one, None before that."""
 
     def __init__(self, node):
         self._node = node
@@ -29,24 +29,23 @@ class NetworkTask:
 
     async def run(self):
         """Keep the network up; ends with the node."""
-        node = self._node
-        board = node.board
-        if node.neighbours.state == "off":
+        board = self._node.board
+        if self.address is None:
             self._reserve()
         try:
             while True:
+                pause_ms = _LOOK_MS
                 address = board.address()
                 if address is None:
-                    await self._connect(board)
-                elif address != self.address:
+                    pause_ms = await self._connect(board)
+                elif self.state != "up" or address != self.address:
                     self._arrive(address)
-                else:
-                    await asyncio.sleep_ms(_LOOK_MS)
+                await asyncio.sleep_ms(pause_ms)
         finally:
             self._release()
 
     def _reserve(self):
-        """Hold the port; who cannot says so later, in the mDNS task."""
+        """Hold the port; that somebody else has it is told by the mDNS task, later."""
         self._port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -60,25 +59,33 @@ class NetworkTask:
             self._port = None
 
     async def _connect(self, board):
+        """Try once; return how long to wait for the next look."""
         try:
             await board.connect(self._node.settings.get(WIFI, None))
+            return 0
         except OSError as error:
             reason = "no network: %s" % error
             if reason != self.state:
                 self._node.log.error(reason)
             self.state = reason
-            await asyncio.sleep_ms(_RETRY_MS)
+            return _RETRY_MS
 
     def _arrive(self, address):
-        """There is an address, the first one or another."""
+        """There is an address: the first one, another, or the same after an outage."""
         node = self._node
+        config = node.config
         is_first = self.address is None
         self.address = address
         self.state = "up"
         self._release()
         node.log.event("network", address=address)
+        if config.echonet_address:
+            config.echonet_address = address
         if is_first:
-            node.config.mdns_address = node.config.echonet_address = address
+            if config.mdns_address:
+                config.mdns_address = address
             node.start_discovery()
-        else:
-            node.neighbours.moved(address)
+            return
+        node.neighbours.moved(address)
+        if node.echonet:
+            node.move_echonet(address)

@@ -190,6 +190,12 @@ class Node:
         self.echonet = EchonetTask(self, self.config.echonet_address or self.config.address)
         self._echonet_job = asyncio.create_task(self._supervise("echonet", self.echonet.run))
 
+    def move_echonet(self, address):
+        """Go on at another address; what controllers have written holds."""
+        self._echonet_job.cancel()
+        self.echonet.addresses = [address]
+        self._echonet_job = asyncio.create_task(self._supervise("echonet", self.echonet.run))
+
     def stop_echonet(self):
         """End it, if it is on: what was written over ECHONET Lite holds no longer."""
         if self.echonet:

@@ -43,6 +43,7 @@ class World:
         self.received = bytearray()
         self.uart = None
         self.joins = {}  # name of a network → (status, password)
+        self.wifi_address = "192.0.2.7"
         self.cable_address = None
         self.events = []  # (us, function)
         self.owner = None
@@ -330,7 +331,7 @@ class WLAN:
 
     def ifconfig(self):
         """Return address, mask, gateway, DNS."""
-        return ("192.0.2.7", "255.255.255.0", "192.0.2.1", "192.0.2.1")
+        return (world.wifi_address, "255.255.255.0", "192.0.2.1", "192.0.2.1")
 
 
 class LAN:
