@@ -98,13 +98,14 @@ class Neighbours:
             )
 
     def look_for(self, ski):
-        """A partner is trusted since now: call it if it is seen, else look for it."""
+        """Trust in a peer has changed: a partner is called if it is seen, else looked for."""
         if self._task:
+            now = self._node.wall.now_ms()
             peer = self._peer(ski)
             if peer:
-                self._changed(None, peer, self._node.wall.now_ms())
-            else:
-                self._task.browser.search(self._node.wall.now_ms())
+                self._changed(None, peer, now)
+            elif self._node.registration.store.trusts(ski):
+                self._task.browser.search(now)
 
     def missing(self, ski, is_unreachable):
         """The connection with a partner is gone: ask for it, or whether it is where we think."""
