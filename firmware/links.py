@@ -198,13 +198,11 @@ class Links:
             del self._doubles[ski]
             return
         links.sort(key=_opened_ms)
-        from ship.double import CLOSE, PING
-
         what = self._doubles[ski].decide([link.opened_ms for link in links], now)
-        if what == PING:
+        if what == "ping":
             for link in links:
                 link.ping()
-        elif what == CLOSE:
+        elif what == "close":
             self._node.log.info("%s has two connections: closing the older one" % ski[:8])
             links[0].end()
 
