@@ -4,7 +4,7 @@
 so that scripts can drive it. The commands are in firmware/commands; they and whatever only they
 need are loaded when one is used and dropped when it is done, so that an idle console costs little.
 
-Nothing secret is ever printed. Reading never blocks the event loop.
+No key is ever printed; the PIN is on the label as well. Reading never blocks the event loop.
 """
 
 import gc
@@ -14,7 +14,7 @@ from asyncio import core
 
 from micropython import const
 
-_MAX_LINE = const(256)
+_MAX_LINE = const(512)  # the text of a QR code fits
 
 
 class Console:

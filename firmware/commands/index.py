@@ -18,8 +18,16 @@ certificate|device|||own certificate as PEM|certificate
 status|status|||what the charger does and why|status
 limits|status|||all limits, who set them, which one is binding|limits
 peers|peers|||trusted peers, connections, and nodes seen in the network|peers
-trust|peers|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
-untrust|peers|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
+trust|trust|!|SKI/QR-TEXT|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
+accept|trust|!|[SKI]|trust the peer that is waiting, after comparing its SKI|accept b467
+reject|trust|!|[SKI]|send away the peer that is waiting|reject
+untrust|trust|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
+pair|trust|!|[auto/off] [SECONDS]|let partners find this node; auto: trust the next|pair auto 60
+pin|keys|?|[off/optional/required]|our PIN, and whether partners have to give it|pin required
+peer-pin|keys|!|SKI PIN|enter the PIN of a partner, as its label shows it|peer-pin b467… 5555aaaaff
+key|keys|?|[successor/change/renew]|another key, or a new certificate for it|key successor
+button|trust|||press the simulated board's button for pairing|button
+address|system|?|[IPV4]|where the node is announced, or that it has moved|address 192.0.2.7
 set|setting|?|[NAME VALUE]|what installer and user want: limits, charge mode|set user_ma 10000
 echonet|echonet|?|[VERB [VALUE]]|ECHONET Lite: state, controllers, who may write|echonet writes on
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
@@ -54,6 +62,10 @@ def command(name):
         from firmware.commands.status import run
     elif module == "peers":
         from firmware.commands.peers import run
+    elif module == "trust":
+        from firmware.commands.trust import run
+    elif module == "keys":
+        from firmware.commands.keys import run
     elif module == "setting":
         from firmware.commands.setting import run
     elif module == "echonet":

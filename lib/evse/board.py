@@ -85,3 +85,7 @@ class Board:
     def faults(self) -> int:
         """Return the bits of `evse.faults` whose sensors report a fault now."""
         return 0
+
+    def pairing_pressed(self) -> bool:
+        """Return whether the button for pairing was pressed since last asked, once per press."""
+        return False

@@ -50,6 +50,7 @@ class EnergyManager:
 
     `speed` divides our heartbeat period, for a simulated charger whose clock runs so much faster.
     `for_cars`: we also announce and use OPEV, OSCEV, CEVC and EVCS; the charger then relies on us.
+    `pin` is given to a charger that asks for its PIN.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class EnergyManager:
         heartbeat_s: float = HEARTBEAT_S,
         trace: Trace | None = None,
         for_cars: bool = False,
+        pin: str = "",
     ):
+        self._pin = pin
         self.identity = Identity.load(state)
         self.peers = Peers(state)
         self.times_ms: dict[str, float] = {}
@@ -125,6 +128,7 @@ class EnergyManager:
             self._times,
             trace=self._trace,
             on_phase=self._phase,
+            pin=self._pin,
         )
         await ship.prepare(trust(ship.peer_ski) if trust else None, patience_s)
         self._stamp("data")
