@@ -12,10 +12,7 @@ charger goes on within the limits that hold at that moment.
 
 import asyncio
 import gc
-import os
-import socket
 import time
-from asyncio import core
 
 from micropython import const
 
@@ -23,24 +20,21 @@ from evse import arbiter as sources
 from evse.arbiter import Arbiter
 from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
 from firmware.identity import load_or_make
-from firmware.ship_link import Link
+from firmware.links import Links
+from firmware.neighbours import CATEGORY, Neighbours
+from firmware.registration import Registration
 from firmware.storage import Settings
 from firmware.tls_stream import server_context
+from firmware.version import VERSION
 from ship import qr
-from ship.trust import USER_INPUT, TrustStore
+from ship.trust import USER_INPUT
 from usecases.station import Station
-
-VERSION = "0.1.0"
 
 _CONTROL_MS = const(25)
 _TIMERS_MS = const(100)
 _RESTART_MS = const(1_000)
 
-MAX_LINKS = const(3)  # two energy managers, and one that wants to be trusted
-MAX_HANDSHAKES = const(2)  # TLS handshakes at once: each takes 25 KB of system heap on a board
 MAX_MESSAGE = const(16_384)
-
-_CATEGORY = const(3)  # e-mobility (SRIP)
 
 # Limits of a protocol hold only while its task lives: without news for this long the source is
 # stale and the arbiter takes the fallback.
@@ -73,10 +67,10 @@ class Node:
         self.wall = wall
         self.log = log
         self.settings = Settings(storage, "settings")
-        self.trust = TrustStore(storage.load("peers"))
         self.identity = None
-        self.links = []
-        self.mdns = None
+        self.registration = Registration(self)
+        self.links = Links(self)
+        self.neighbours = Neighbours(self)
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
         self.outcome = None  # "restart" or "shutdown": why `run` returned
         self.ship_id = _ship_id(board, config.serial)
@@ -124,18 +118,17 @@ class Node:
         """Work until `stop`; `console.run()` is a task like the others."""
         self.identity = await load_or_make(self.storage, self.ship_id, self.board.VENDOR)
         for ski in self.config.trust:
-            self.trust.add(ski, USER_INPUT, "start")
-        context = server_context(self.identity.certificate, self.identity.key)
-        listener = self._listen()
+            self.registration.store.add(ski, USER_INPUT, "start")
+        self.links.listen(server_context(self.identity.certificate, self.identity.key))
         tasks = [
             asyncio.create_task(self._supervise("control", self._control)),
             asyncio.create_task(self._supervise("timers", self._timers)),
-            asyncio.create_task(self._supervise("server", lambda: self._serve(listener, context))),
+            asyncio.create_task(self._supervise("server", self.links.serve)),
             asyncio.create_task(self._supervise("console", console.run)),
         ]
         if self.config.mdns_address:
-            self.mdns = self._make_mdns()
-            tasks.append(asyncio.create_task(self._supervise("mdns", self.mdns.run)))
+            run = self.neighbours.make_task()
+            tasks.append(asyncio.create_task(self._supervise("mdns", run)))
         self.log.event(
             "listening",
             address=self.config.address,
@@ -144,26 +137,25 @@ class Node:
             id=self.ship_id,
         )
         await self._stop.wait()
-        await self._shut_down(tasks, listener)
+        await self._shut_down(tasks)
 
     def stop(self, outcome):
         """End `run`: "restart" or "shutdown"."""
         self.outcome = outcome
         self._stop.set()
 
-    async def _shut_down(self, tasks, listener):
+    async def _shut_down(self, tasks):
         """Part from everybody in order, then stop."""
-        if self.mdns:
-            self.mdns.close()
-        for link in self.links:
+        self.neighbours.close()
+        for link in self.links.all:
             link.end()
         for _ in range(20):
-            if not self.links:
+            if not self.links.all:
                 break
             await asyncio.sleep_ms(50)
         for task in tasks:
             task.cancel()
-        listener.close()
+        self.links.close()
         self.board.set_contactor(False)
         self._save()
         await asyncio.sleep_ms(0)
@@ -238,8 +230,7 @@ class Node:
         self.device.tick(now)
         self._publish_limits(now)
         self.notify()
-        for link in list(self.links):
-            link.tick(self.wall.now_ms())
+        self.links.tick(self.wall.now_ms())
         self._tell()
         self._save()
 
@@ -255,8 +246,7 @@ class Node:
     def notify(self):
         """Send notifies that are waiting, on all connections."""
         self.device.flush()
-        for link in self.links:
-            link.flush()
+        self.links.flush()
 
     def _tell(self):
         """Events for scripts: the LPC state and the charging state when they change."""
@@ -283,171 +273,7 @@ class Node:
             self.settings.put("msg_counter", self._counter_limit)
         self.settings.save_if_changed()
 
-    # --- connections ------------------------------------------------------------------------
-
-    def _listen(self):
-        """Open the listening socket; port 0 takes any free one. Raises OSError."""
-        config = self.config
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if config.port:
-            listener.bind(socket.getaddrinfo(config.address, config.port)[0][-1])
-        else:
-            config.port = _bind_anywhere(listener, config.address)
-        listener.listen(4)
-        listener.setblocking(False)
-        return listener
-
-    async def _serve(self, listener, context):
-        while True:
-            yield core._io_queue.queue_read(listener)
-            self._accept(listener, context)
-
-    def _accept(self, listener, context):
-        """Take one connection. Not inside the coroutine, for the same reason as `_tick`."""
-        try:
-            raw, _ = listener.accept()
-        except OSError:
-            return  # the client was gone before we came
-        if not self._make_room():
-            self.log.info("connection refused: no room")
-            raw.close()
-            return
-        _no_delay(raw)
-        link = Link(self, raw, "connection %d" % raw.fileno())
-        self.links.append(link)
-        gc.collect()  # before mbedTLS needs its memory
-        link.start(context)
-
-    def _make_room(self):
-        """Whether there is room now: who is not yet open gives way, the oldest first (SHIP 8.1).
-
-        So neither silent clients nor strangers keep an energy manager out; open connections stay.
-        """
-        handshakes = [link for link in self.links if link.ski is None]
-        waiting = [link for link in self.links if not link.is_open()]
-        if len(handshakes) >= MAX_HANDSHAKES:
-            handshakes[0].give_way()
-        elif len(self.links) >= MAX_LINKS:
-            if not waiting:
-                return False
-            waiting[0].give_way()
-        return True
-
-    def link_pending(self, link):
-        """A stranger waits for the user's decision."""
-        self.log.event("pending", ski=link.ski)
-
-    def link_open(self, link):
-        """A partner reached data exchange; an older connection with the same key gives way."""
-        self.log.event("connected", ski=link.ski)
-        for other in self.links:
-            if other is not link and other.ski == link.ski and other.is_open():
-                other.retire()
-
-    def link_closed(self, link):
-        """A connection is gone."""
-        if link in self.links:
-            self.links.remove(link)
-        if link.ski:
-            self.log.event("disconnected", ski=link.ski, reason=link.reason)
-        else:
-            self.log.info("%s: %s" % (link.where, link.reason))
-        gc.collect()
-
-    def learn_ship_id(self, ski, ship_id):
-        """Store or compare a peer's SHIP ID. Returns False if it is another one."""
-        peer = self.trust.find(ski)
-        known = peer and peer["id"]
-        if not self.trust.learn_id(ski, ship_id):
-            return False
-        if peer and not known:
-            self.save_trust()
-        return True
-
-    # --- trust ------------------------------------------------------------------------------
-
-    def trust_peer(self, ski, user_trust, by):
-        """Trust a key, now and after restarts. Raises ship.trust.TrustFull."""
-        self.trust.add(ski, user_trust, by)
-        self.save_trust()
-        for link in list(self.links):
-            if link.ski == ski:
-                link.trust()
-        self.update_register()
-
-    def untrust_peer(self, ski):
-        """Forget a key and part from its owner. Returns whether it was trusted."""
-        known = self.trust.remove(ski)
-        self.save_trust()
-        for link in list(self.links):
-            if link.ski == ski:
-                link.reject()
-        self.update_register()
-        return known
-
-    def forget(self):
-        """Factory reset: nothing of peers and settings survives, not even in memory."""
-        self.trust = TrustStore()
-        self.settings.clear()
-
-    def save_trust(self):
-        """Store the trusted peers."""
-        self.storage.save("peers", self.trust.dump())
-
-    # --- mDNS and label ---------------------------------------------------------------------
-
-    def _make_mdns(self):
-        from firmware.mdns import MdnsTask, ipv4_octets
-        from mdns.browser import Browser
-        from mdns.responder import Responder
-        from mdns.service import Service
-
-        config = self.config
-        now = self.wall.now_ms()
-        host = "%s-%s" % (self.board.BRAND.lower().replace(" ", "-"), config.serial)
-        instance = "%s %s %s" % (self.board.BRAND, self.board.MODEL, config.serial)
-        address = ipv4_octets(config.mdns_address)
-        service = Service(instance, host, config.port, self._txt(), [address])
-        responder = Responder(service, now, os.urandom)
-        browser = Browser(now, os.urandom)
-        return MdnsTask(responder, browser, self.wall, config.mdns_address, self.log)
-
-    def _txt(self):
-        from mdns.txt import ship_strings
-
-        board = self.board
-        return ship_strings(
-            self.ship_id,
-            self.identity.ski,
-            self.path,
-            not self.trust.peers,
-            board.BRAND,
-            board.MODEL,
-            board.DEVICE_TYPE,
-            self.config.serial,
-            (_CATEGORY,),
-        )
-
-    def update_register(self):
-        """The TXT key `register`: true as long as nobody is trusted (SHIP 5.1)."""
-        if self.mdns:
-            self.mdns.responder.set_txt(self._txt(), self.wall.now_ms())
-            self.mdns.flush()
-
-    def seen(self):
-        """Other SHIP nodes in the network, as the console shows them."""
-        if not self.mdns:
-            return []
-        from mdns.txt import parse
-
-        result = []
-        for peer in self.mdns.browser.peers:
-            if peer.is_found:
-                entry = parse(peer.txt) or {}
-                entry["name"] = peer.instance
-                result.append(entry)
-        return result
+    # --- label ------------------------------------------------------------------------------
 
     def qr_text(self):
         """The text of the label's QR code (SHIP 12, SRIP 3)."""
@@ -460,7 +286,7 @@ class Node:
                 "TYPE": board.DEVICE_TYPE,
                 "MODEL": board.MODEL,
                 "SERIAL": self.config.serial,
-                "CAT": str(_CATEGORY),
+                "CAT": str(CATEGORY),
             }
         )
 
@@ -485,23 +311,3 @@ def _device_address(board, serial):
     """SPINE device address (AddressDeviceType, 5.2.2)."""
     maker = "i:%d" % board.VENDOR_ID if board.VENDOR_ID else "n:" + board.VENDOR
     return "d:_%s_%s-%s" % (maker, board.MODEL.replace(" ", "-"), serial)
-
-
-def _no_delay(raw):
-    """TCP_NODELAY: SHIP messages are small requests and answers."""
-    try:
-        raw.setsockopt(6, 1, 1)
-    except OSError:
-        pass  # this port does without
-
-
-def _bind_anywhere(listener, address):
-    """Bind to a free port of the dynamic range; MicroPython cannot ask which one it got."""
-    for _ in range(50):
-        port = 49_152 + int.from_bytes(os.urandom(2), "big") % 16_384
-        try:
-            listener.bind(socket.getaddrinfo(address, port)[0][-1])
-            return port
-        except OSError:
-            continue
-    raise OSError("no free port")

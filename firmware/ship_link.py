@@ -33,8 +33,8 @@ class Link:
     """A connection from accept to close. `ski` is None until TLS stands.
 
     `node` gives `wall` (time of the network) and `clock` (time of the station, which a simulation
-    may speed up), `log`, `trust`, `identity`, `device`, `ship_id`, and hears `link_pending`,
-    `link_open` and `link_closed`.
+    may speed up), `log`, `identity`, `device`, `ship_id`, `registration`, and `links`, which hears
+    `pending`, `opened` and `closed`.
     """
 
     def __init__(self, node, raw, where):
@@ -73,7 +73,7 @@ class Link:
         return self.connection.state_name()
 
     def _trusted(self):
-        return self._node.trust.find(self.ski) is not None
+        return self._node.registration.store.find(self.ski) is not None
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -159,13 +159,13 @@ class Link:
 
     def ship_pending(self, connection):
         """The peer is not trusted: a user has to decide."""
-        self._node.link_pending(self)
+        self._node.links.pending(self)
 
     def ship_open(self, connection):
         """Data exchange begins: the partner becomes a SPINE peer."""
         self.peer = Peer(self._node.device, self.ski, self.ship_log)
         self.peer.start(self._node.clock.now_ms())
-        self._node.link_open(self)
+        self._node.links.opened(self)
 
     def ship_data(self, connection, payload):
         """A SPINE datagram; the view is valid during this call only."""
@@ -174,7 +174,7 @@ class Link:
 
     def ship_access_methods(self, connection, ship_id):
         """The peer's SHIP ID. False ends the connection (4450)."""
-        return self._node.learn_ship_id(self.ski, ship_id)
+        return self._node.registration.learn_id(self.ski, ship_id)
 
     def ship_log(self, source, text):
         """Something worth a line in the log, from the SHIP connection or the SPINE peer."""
@@ -334,4 +334,4 @@ class Link:
         if self.peer:
             self.peer.stop()
             self.peer = None
-        self._node.link_closed(self)
+        self._node.links.closed(self)

@@ -15,11 +15,11 @@ def run(console, name, words):
         raise ValueError("%s; read it from the peer's label or screen" % error)
     if name == "trust":
         try:
-            node.trust_peer(ski, USER_VERIFICATION, "console")
+            node.registration.trust(ski, USER_VERIFICATION, "console")
         except TrustFull:
             raise ValueError("no room for another peer; untrust one first")
         return {"ski": ski, "text": "trusted: %s" % group(ski)}
-    if not node.untrust_peer(ski):
+    if not node.registration.untrust(ski):
         raise ValueError("this SKI is not trusted; see peers")
     return {"ski": ski, "text": "forgotten: %s" % group(ski)}
 
@@ -27,6 +27,10 @@ def run(console, name, words):
 def _peers(node):
     links = [
         {"ski": link.ski or "", "state": link.state(), "pending": link.is_pending()}
-        for link in node.links
+        for link in node.links.all
     ]
-    return {"trusted": node.trust.peers, "connections": links, "seen": node.seen()}
+    return {
+        "trusted": node.registration.store.peers,
+        "connections": links,
+        "seen": node.neighbours.seen(),
+    }

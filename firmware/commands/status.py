@@ -3,7 +3,7 @@
 import gc
 
 from evse.arbiter import SOURCE_COUNT, source_name
-from firmware.node import VERSION
+from firmware.version import VERSION
 
 
 def run(console, name, words):
@@ -33,8 +33,8 @@ def _status(node):
         "why": control.explain(),
         "lpc_state": lpc.state_name(),
         "lpc_cap_w": lpc.cap_w(),
-        "connections": len([link for link in node.links if link.is_open()]),
-        "mdns": node.mdns.state if node.mdns else "off",
+        "connections": node.links.open_count(),
+        "mdns": node.neighbours.state,
         "heap_used": gc.mem_alloc(),
         "heap_free": gc.mem_free(),
         "stall_us": stall_us,

@@ -7,9 +7,9 @@ def run(console, name, words):
     if name == "factory-reset":
         if words != ["yes"]:
             raise ValueError("this forgets all peers and settings: factory-reset yes")
-        node.storage.remove("peers")
         node.storage.remove("settings")
-        node.forget()
+        node.settings.clear()
+        node.registration.forget()
         node.stop("restart")
         return {"text": "peers and settings are forgotten; restarting"}
     node.stop(name)
