@@ -80,6 +80,7 @@ class Node:
         self.arbiter = Arbiter(board.NOMINAL_VOLTAGE_MV)
         self.control = ChargingControl(board, self.arbiter, now)
         self.control.on_change = self._charging_changed
+        self.limit_installation()
         self._ev_changed = False
         self._faults_changed = False
         self._told = None
@@ -199,6 +200,14 @@ class Node:
         """The LPC cap may have changed: it holds at once, before anybody is told."""
         self._publish_limits(self.clock.now_ms())
         self.control.step(self.clock.now_ms())
+
+    def limit_installation(self):
+        """Apply the installer's limit, milliamperes per phase (firmware.commands.settings)."""
+        limit_ma = self.settings.get("installation_ma", 0)
+        if limit_ma:
+            self.arbiter.publish(sources.INSTALLATION, self.clock.now_ms(), milliamps=limit_ma)
+        else:
+            self.arbiter.withdraw(sources.INSTALLATION)
 
     def _publish_limits(self, now):
         lpc = self.station.lpc

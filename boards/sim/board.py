@@ -24,6 +24,7 @@ class SimBoard(Board):
         self.ev = EV()
         self.world = World(self.ev, phases)
         self._pilot_mv = [0, 0]
+        self._network = None
 
     def poll(self, now: int) -> None:
         """Let the world catch up."""
@@ -71,6 +72,18 @@ class SimBoard(Board):
     def faults(self) -> int:
         """Return what the simulated sensors report."""
         return self.world.faults
+
+    def button(self) -> bool:
+        """Return whether the simulated service button is held down."""
+        return bool(self.world.button)
+
+    def network(self):
+        """Return the make-believe Wi-Fi."""
+        if self._network is None:
+            from boards.sim.network import Network
+
+            self._network = Network()
+        return self._network
 
 
 def create(phases: int = 3, max_current_ma: int = 16_000) -> SimBoard:
