@@ -53,6 +53,8 @@ class Console:
     async def run(self):
         """Read lines for ever and answer them."""
         interrupts = 0
+        if not self._is_script:
+            sys.stdout.write("Console: type help.\n")
         try:
             while True:
                 line = await self.line(_PROMPT)
@@ -63,6 +65,8 @@ class Console:
                     await self.answer(["shutdown"] if interrupts else line.split())
         except EOFError:
             pass  # stdin is closed: the node goes on without a console
+        finally:
+            self._leave()
 
     async def answer(self, words):
         """Carry out one line, given as its words, and print the answer."""
@@ -144,13 +148,13 @@ class Console:
 
     async def line(self, prompt, is_secret=False):
         """Return a line, or _INTERRUPT. Raises EOFError when stdin is closed."""
-        self._begin(prompt, is_secret)
+        if self._terminal:
+            self._terminal.start(prompt, is_secret)
         while True:
             if not await self._wait():
                 self._leave()
                 if prompt != _PROMPT:
                     return _INTERRUPT
-                self._begin(prompt, is_secret)
             for _ in range(_BURST):
                 line = self._feed(self._read(), prompt, is_secret)
                 if line is not None:
@@ -159,12 +163,6 @@ class Console:
                     break
             else:
                 await asyncio.sleep_ms(0)
-
-    def _begin(self, prompt, is_secret):
-        if self._terminal:
-            self._terminal.start(prompt, is_secret)
-        elif not self._is_script:
-            sys.stdout.write(prompt)
 
     def _feed(self, octet, prompt, is_secret):
         """Take an octet; return a line if it is complete."""
@@ -176,7 +174,8 @@ class Console:
         if octet == 3 and self._is_terminal:
             self._set_script(False)
             self._line = bytearray()
-            return ""
+            self._enter(prompt, is_secret)
+            return None
         if octet in (10, 13):
             if octet == 10 and last == 13:
                 return None
@@ -227,7 +226,9 @@ class Console:
         self._terminal.start(prompt, is_secret)
 
     def _leave(self):
-        """Nobody sits there any more."""
+        """Nobody sits there any more; the prompt comes back with the next key."""
+        if self._terminal:
+            sys.stdout.write("\r\x1b[K")
         self.unlocked = False
         self.parts = None
         self._terminal = None

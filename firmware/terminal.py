@@ -23,6 +23,7 @@ MAX_LINE = const(256)
 
 _COLUMNS = const(79)
 _HISTORY = const(8)  # lines
+_SEQUENCE = const(8)  # octets of an escape sequence that are looked at
 
 _BELL = "\x07"
 _ESCAPE = const(0x1B)
@@ -95,11 +96,12 @@ class Terminal:
 
     def _escape(self, octet):
         """Take an octet of an escape sequence; return the control key it means at its end."""
-        self._sequence += bytes((octet,))
         sequence = self._sequence
-        if len(sequence) == 1 and octet in b"[O":
-            return None
-        if len(sequence) < 8 and (48 <= octet <= 57 or octet == 59):  # digits, semicolon
+        if len(sequence) < _SEQUENCE:
+            sequence += bytes((octet,))
+        is_parameter = 48 <= octet <= 59  # digits, semicolon
+        if (len(sequence) == 1 and octet in b"[O") or (len(sequence) > 1 and is_parameter):
+            self._sequence = sequence
             return None
         self._sequence = None
         if len(sequence) == 1:
@@ -107,7 +109,7 @@ class Terminal:
         at = _FINALS.find(bytes((octet,)))
         keys = _FINALS
         if octet == 126:  # ~
-            at = _NUMBERS.find(sequence[1:2])
+            at = _NUMBERS.find(sequence[1:-1] or b"?")
             keys = _NUMBERS
         return keys[at + 1] if at >= 0 and not at % 2 else None
 

@@ -103,9 +103,12 @@ async def _paste(console):
 
 def _add(sealed, text):
     try:
-        sealed.extend(binascii.a2b_base64(text))
+        octets = binascii.a2b_base64(text)
     except ValueError:
+        octets = b""
+    if not octets:
         raise ValueError("a line of the backup is damaged; send it again, more slowly")
+    sealed.extend(octets)
     if len(sealed) > _MAX:
         raise ValueError("this is no backup: too long")
 
