@@ -15,7 +15,6 @@ Nothing secret is ever printed. Reading never blocks the event loop.
 import asyncio
 import gc
 import json
-import select
 import sys
 from asyncio import core
 
@@ -31,8 +30,9 @@ _INTERRUPT = "\x03"  # instead of a line: Ctrl-C; firmware.terminal has it too
 class Console:
     """Reads lines and answers them; `node` is a firmware.node.Node.
 
-    For commands: `is_json` (the answer will be one line of JSON), `unlocked` and `wrong_ms`
-    (firmware.commands.lock), and `parts`, a place for octets until the session ends.
+    For commands: `is_json` (the answer will be one line of JSON), `is_script` (nobody sees prompts
+    or can press a key), `unlocked` and `wrong_ms` (firmware.commands.lock), and `parts`, a place
+    for octets until the session ends. Questions are asked by firmware.commands.dialog.
     """
 
     def __init__(self, node, is_terminal=False):
@@ -42,18 +42,17 @@ class Console:
         self.wrong_ms = node.clock.now_ms()  # start, or the last wrong password
         self.parts = None
         self._is_terminal = is_terminal  # whether keys come as they are typed
-        self._is_script = not is_terminal
+        self.is_script = not is_terminal
         self._terminal = None
         self._octet = bytearray(1)
         self._line = bytearray()
         self._last = 0
-        self._poll = select.poll()
-        self._poll.register(sys.stdin, select.POLLIN)
+        self._poll = None  # made with the terminal
 
     async def run(self):
         """Read lines for ever and answer them."""
         interrupts = 0
-        if not self._is_script:
+        if not self.is_script:
             sys.stdout.write("Console: type help.\n")
         try:
             while True:
@@ -112,38 +111,6 @@ class Console:
             gc.collect()
             return {"error": "%s failed: %s %s" % (name, type(error).__name__, error), "ok": False}
 
-    # --- what commands use -------------------------------------------------------------------
-
-    async def ask(self, prompt, is_secret=False):
-        """Return the user's answer to a question, without blanks around it.
-
-        A secret is not shown while it is typed. Raises ValueError if the user gives up.
-        """
-        if self.is_json:
-            raise ValueError("this asks questions; scripts give all words on the line, see help")
-        if self._is_script:
-            sys.stdout.write(prompt + "\n")
-        line = await self.line(prompt, is_secret)
-        if line == _INTERRUPT:
-            raise ValueError("stopped; what was done before stays")
-        return line.strip()
-
-    def has_keys(self):
-        """Whether somebody can press one."""
-        return not self._is_script
-
-    async def key(self, wait_ms):
-        """Return whether a key was pressed within this time; it is taken."""
-        if self._is_script:
-            await asyncio.sleep_ms(wait_ms)
-            return False
-        try:
-            await asyncio.wait_for_ms(_readable(), wait_ms)
-        except asyncio.TimeoutError:
-            return False
-        self._read()
-        return True
-
     # --- reading -----------------------------------------------------------------------------
 
     async def line(self, prompt, is_secret=False):
@@ -156,17 +123,17 @@ class Console:
                 if prompt != _PROMPT:
                     return _INTERRUPT
             for _ in range(_BURST):
-                line = self._feed(self._read(), prompt, is_secret)
+                line = self._feed(self.read(), prompt, is_secret)
                 if line is not None:
                     return line
-                if not self._poll.poll(0):
+                if not self._poll or not self._poll.poll(0):
                     break
             else:
                 await asyncio.sleep_ms(0)
 
     def _feed(self, octet, prompt, is_secret):
         """Take an octet; return a line if it is complete."""
-        if not self._is_script:
+        if not self.is_script:
             if not self._terminal:
                 self._enter(prompt, is_secret)
             return self._terminal.feed(octet)
@@ -189,18 +156,16 @@ class Console:
 
     async def _wait(self):
         """Wait for input. Returns False if a session ends because nothing came."""
-        if self._poll.poll(0):
-            return True
         if not self._terminal and not self.unlocked and not self.parts:
-            await _readable()
+            await readable()
             return True
         try:
-            await asyncio.wait_for_ms(_readable(), _IDLE_MS)
+            await asyncio.wait_for_ms(readable(), _IDLE_MS)
         except asyncio.TimeoutError:
             return False
         return True
 
-    def _read(self):
+    def read(self):
         """One octet: a longer read would wait until its buffer is full. Raises EOFError."""
         try:
             count = sys.stdin.buffer.readinto(self._octet)
@@ -214,14 +179,13 @@ class Console:
 
     def _enter(self, prompt, is_secret):
         """Somebody sits at a terminal: the line editor is needed."""
+        import select
+
         from firmware.terminal import Terminal
 
-        def complete(words):
-            from firmware.commands.index import complete
-
-            return complete(words)
-
-        self._terminal = Terminal(sys.stdout.write, complete)
+        self._poll = select.poll()
+        self._poll.register(sys.stdin, select.POLLIN)
+        self._terminal = Terminal(sys.stdout.write)
         self.node.log.write = self._terminal.above
         self._terminal.start(prompt, is_secret)
 
@@ -231,18 +195,18 @@ class Console:
             sys.stdout.write("\r\x1b[K")
         self.unlocked = False
         self.parts = None
-        self._terminal = None
+        self._terminal = self._poll = None
         self.node.log.write = sys.stdout.write
 
     def _set_script(self, is_script):
         """A script takes over the terminal, or gives it back."""
         if self._is_terminal:
             self._leave()
-            self._is_script = is_script
+            self.is_script = is_script
             self.node.log.as_json = is_script
             self.node.log.echo = not is_script
 
 
-async def _readable():
+async def readable():
     """Wait until stdin has something to read."""
     yield core._io_queue.queue_read(sys.stdin)

@@ -38,14 +38,13 @@ _SECRET = {"login": 1, "password": 1, "backup": 1, "restore": 1, "network": 3}
 
 
 class Terminal:
-    """One session. `write` takes text; `complete(words)` gives the names that fit the last word.
+    """One session. `write` takes text.
 
     `start` begins a line, then `feed` takes octets until it returns the line.
     """
 
-    def __init__(self, write, complete):
+    def __init__(self, write):
         self._write = write
-        self._complete = complete
         self._history = []
         self._place = 0  # in the history; its length means the new line
         self._prompt = None  # None while no line is being typed
@@ -189,7 +188,7 @@ class Terminal:
     def _tab(self):
         """Complete the last word, or show what it may become."""
         words = self._line[: self._at].split(" ")
-        names = [] if self._is_secret else self._complete(words)
+        names = [] if self._is_secret else _complete(words)
         known = len(words[-1])
         if len(names) == 1:
             self._insert(names[0][known:] + " ")
@@ -216,3 +215,12 @@ class Terminal:
         part = shown[start : start + room]
         back = start + len(part) - at
         self._write("\r%s%s\x1b[K%s" % (self._prompt, part, "\x1b[%dD" % back if back else ""))
+
+
+def _complete(words):
+    """The names of commands that begin like the last word, where one is expected."""
+    from firmware.commands.index import rows
+
+    if words[:-1] not in ([], ["help"], ["json"]):
+        return []
+    return [fields[0] for fields in rows() if fields[0].startswith(words[-1])]

@@ -15,6 +15,7 @@ import os
 
 from micropython import const
 
+from firmware.commands.dialog import ask
 from firmware.commands.lock import slow
 from firmware.commands.sealing import seal, unseal
 from firmware.version import VERSION
@@ -39,10 +40,10 @@ async def _backup(console, words):
     node = console.node
     passphrase = " ".join(words)
     if not words:
-        passphrase = await console.ask("passphrase for this backup: ", True)
+        passphrase = await ask(console, "passphrase for this backup: ", True)
     if len(passphrase) < _MIN_LENGTH:
         raise ValueError("a passphrase has %d characters or more" % _MIN_LENGTH)
-    if not words and passphrase != await console.ask("once more: ", True):
+    if not words and passphrase != await ask(console, "once more: ", True):
         raise ValueError("the two differ; no backup was made")
     node.settings.save_if_changed()
     about = {
@@ -85,17 +86,17 @@ async def _restore(console, words):
     if words:
         raise ValueError("restore, or restore add BASE64, restore clear, restore apply PASSPHRASE")
     sealed = await _paste(console)
-    return await _apply(console, sealed, await console.ask("passphrase: ", True))
+    return await _apply(console, sealed, await ask(console, "passphrase: ", True))
 
 
 async def _paste(console):
     """Take a backup as people paste it."""
     sealed = bytearray()
-    line = await console.ask("paste the backup, with its first and last line:\n")
+    line = await ask(console, "paste the backup, with its first and last line:\n")
     if line != _BEGIN:
         raise ValueError("a backup begins with " + _BEGIN)
     while True:
-        line = await console.ask("")
+        line = await ask(console, "")
         if line == _END:
             return bytes(sealed)
         _add(sealed, line)

@@ -63,13 +63,6 @@ def find(name, words):
     return _load(module), guard == "!" or (guard == "?" and bool(words))
 
 
-def complete(words):
-    """The commands that begin like the last of the words, where a command is expected."""
-    if len(words) > 1 and words[:-1] not in (["help"], ["json"]):
-        return []
-    return [fields[0] for fields in rows() if fields[0].startswith(words[-1])]
-
-
 def _load(module):
     if module == "backup":
         from firmware.commands.backup import run

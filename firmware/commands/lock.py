@@ -16,6 +16,7 @@ import os
 
 from micropython import const
 
+from firmware.commands.dialog import ask
 from firmware.commands.sealing import SALT, derive, same
 
 _FILE = "lock"
@@ -45,10 +46,10 @@ async def _password(console, words):
         return {"text": "no password any more: who reaches the console may change everything"}
     text = " ".join(words)
     if not words:
-        text = await console.ask("new password: ", True)
+        text = await ask(console, "new password: ", True)
     if len(text) < _MIN_LENGTH:
         raise ValueError("a password has %d characters or more" % _MIN_LENGTH)
-    if not words and text != await console.ask("once more: ", True):
+    if not words and text != await ask(console, "once more: ", True):
         raise ValueError("the two differ; nothing was changed")
     salt = os.urandom(SALT)
     _save(storage, salt, await slow(derive(text.encode(), salt, _ITERATIONS)), 0)
@@ -67,7 +68,7 @@ async def _login(console, words):
         raise ValueError("the password file is damaged; use the button: login button")
     record = json.loads(record)
     _check_wait(console, record["failures"])
-    text = " ".join(words) if words else await console.ask("password: ", True)
+    text = " ".join(words) if words else await ask(console, "password: ", True)
     salt = binascii.unhexlify(record["salt"])
     key = binascii.unhexlify(record["key"])
     failures = record["failures"] + 1

@@ -3,6 +3,8 @@
 Name and password are kept in the settings; the password is never shown.
 """
 
+from firmware.commands.dialog import ask
+
 SETTING = "wifi"
 
 
@@ -67,14 +69,14 @@ async def _join(console, network, text):
     if not name:
         name = await choose(console, network)
     if not password and not console.is_json:
-        password = await console.ask("password of %s (Enter: none): " % name, True)
+        password = await ask(console, "password of %s (Enter: none): " % name, True)
     return await join(console.node, network, name, password)
 
 
 async def choose(console, network):
     """Let the user choose a network from a list; return its name. Raises ValueError."""
     found = await scan(network)
-    answer = await console.ask(listing(found) + "\nnumber or name: ")
+    answer = await ask(console, listing(found) + "\nnumber or name: ")
     if answer.isdigit() and 1 <= int(answer) <= len(found):
         return found[int(answer) - 1][1]
     if not answer:

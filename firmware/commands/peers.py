@@ -2,10 +2,9 @@
 
 import sys
 
+from firmware.commands.dialog import agrees, ask
 from ship.ski import group, parse_ski
 from ship.trust import USER_VERIFICATION, TrustFull
-
-_YES = ("y", "yes")
 
 
 def run(console, name, words):
@@ -45,7 +44,7 @@ def _peers(node):
 async def _pair(console):
     found = candidates(console.node)
     sys.stdout.write(listing(found) + "\n")
-    answer = await console.ask("number or SKI of the energy manager: ")
+    answer = await ask(console, "number or SKI of the energy manager: ")
     ski = await accept(console, found, answer)
     return {"ski": ski, "text": "trusted: %s" % group(ski)}
 
@@ -89,7 +88,7 @@ async def accept(console, found, answer):
         raise ValueError("there is no number %s" % answer)
     ski, what, _ = found[int(answer) - 1]
     question = "%s\nIs this the SKI that the energy manager shows? yes/no: " % group(ski)
-    if (await console.ask(question)).lower() in _YES:
+    if await agrees(console, question):
         return _trust(node, ski)
     for link in node.links.of(ski):
         if link.is_pending():

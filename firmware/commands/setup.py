@@ -4,14 +4,13 @@ Enter keeps what is there. A wrong answer is asked again with what is wrong. Eac
 once, so that Ctrl-C loses nothing that was done before.
 """
 
+from firmware.commands.dialog import Stopped, agrees, ask
 from firmware.commands.lock import run as lock
 from firmware.commands.network import choose, join
 from firmware.commands.peers import accept, candidates, listing
 from firmware.commands.selftest import tests
 from firmware.commands.settings import change, find
 from ship.ski import group
-
-_YES = ("y", "yes")
 
 
 def run(console, name, words):
@@ -51,14 +50,14 @@ class _Say:
 async def _password(console, say):
     if console.node.storage.has("lock"):
         return
-    answer = await console.ask("Set a password for changes at this console? [no] ")
-    while answer.lower() in _YES:
+    wanted = await agrees(console, "Set a password for changes at this console? [no] ")
+    while wanted:
         try:
             say((await lock(console, "password", ()))["text"])
             return
+        except Stopped:
+            raise
         except ValueError as error:
-            if str(error).startswith("stopped"):
-                raise
             say(str(error))
 
 
@@ -67,11 +66,10 @@ async def _network(console, say):
     network = node.board.network()
     while True:
         here = network.state()["name"]
-        answer = await console.ask("Look for Wi-Fi networks? [%s] " % (here or "no"))
-        if answer.lower() not in _YES:
+        if not await agrees(console, "Look for Wi-Fi networks? [%s] " % (here or "no")):
             return
         name = await choose(console, network)
-        password = await console.ask("Password of %s (Enter: none): " % name, True)
+        password = await ask(console, "Password of %s (Enter: none): " % name, True)
         try:
             say((await join(node, network, name, password))["text"])
             return
@@ -84,7 +82,7 @@ async def _setting(console, say, name, question):
     row = find(name)
     while True:
         now = node.settings.get(name, "-" if row[2] == "-" else 0)
-        answer = await console.ask("%s [%s] " % (question, now))
+        answer = await ask(console, "%s [%s] " % (question, now))
         if not answer:
             return
         try:
@@ -100,7 +98,9 @@ async def _peers(console, say):
     while True:
         found = candidates(node)
         say(listing(found))
-        answer = await console.ask("Energy manager to trust: number, SKI, r to look again [none] ")
+        answer = await ask(
+            console, "Energy manager to trust: number or SKI, r: look again [none] "
+        )
         if not answer:
             say("Your energy manager can also scan the label of the charger.")
             return
@@ -108,9 +108,9 @@ async def _peers(console, say):
             continue
         try:
             ski = await accept(console, found, answer)
+        except Stopped:
+            raise
         except ValueError as error:
-            if str(error).startswith("stopped"):
-                raise
             say(str(error))
             continue
         say("trusted: %s" % group(ski))

@@ -6,6 +6,8 @@ For people until a key is pressed; scripts say how many lines, and get them as J
 import json
 import sys
 
+from firmware.commands.dialog import key
+
 _DEFAULT = 10  # lines, if there is no key to end it
 _MOST = 3_600
 
@@ -21,8 +23,8 @@ def run(console, name, words):
 async def _watch(console, lines):
     node = console.node
     if lines is None:
-        lines = _MOST if console.has_keys() else _DEFAULT
-    if console.has_keys():
+        lines = _MOST if not console.is_script else _DEFAULT
+    if not console.is_script:
         sys.stdout.write("any key ends this\n")
     shown = 0
     while shown < lines:
@@ -31,7 +33,7 @@ async def _watch(console, lines):
             sys.stdout.write(json.dumps({"watch": _state(node)}) + "\n")
         else:
             sys.stdout.write(_line(_state(node)) + "\n")
-        if shown < lines and await console.key(1_000):
+        if shown < lines and await key(console, 1_000):
             break
     return {"text": "", "lines": shown}
 
