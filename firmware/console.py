@@ -85,9 +85,7 @@ class Console:
 
             del result["ok"]
             write(result)
-        for module in list(sys.modules):
-            if "commands" in module:
-                del sys.modules[module]
+        _forget_commands()
 
     async def _carry_out(self, name, words):
         """The answer of a command as a dictionary; `ok` is False if it has an `error`."""
@@ -210,3 +208,13 @@ class Console:
 async def readable():
     """Wait until stdin has something to read."""
     yield core._io_queue.queue_read(sys.stdin)
+
+
+def _forget_commands():
+    """Drop the modules of firmware/commands: neither a name nor their package keeps them."""
+    for name in list(sys.modules):
+        if "commands" in name:
+            del sys.modules[name]
+    package = sys.modules.get("firmware", None)  # there is none in a bundle
+    if package:
+        package.__dict__.pop("commands", None)

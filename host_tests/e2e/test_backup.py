@@ -190,7 +190,9 @@ def _give_unchecked(charger, octets, passphrase):
 
 
 def _state(charger, name):
-    return (charger.options.state / name).read_bytes()[12:]
+    """The newest generation of a state file; none may be in place for a moment."""
+    path = charger.options.state / name
+    return (path if path.exists() else path.with_suffix(".bak")).read_bytes()[12:]
 
 
 def _with_checksum(data):
@@ -199,7 +201,7 @@ def _with_checksum(data):
 
 def _kept(charger):
     """All state but the counter of messages, which goes on by itself."""
+    assert not (charger.options.state / "restore").exists()
     settings = json.loads(_state(charger, "settings"))
     del settings["msg_counter"]
-    names = {path.name for path in charger.options.state.iterdir()} - {"settings.bak"}
-    return settings, names, _state(charger, "identity"), _state(charger, "peers")
+    return settings, _state(charger, "identity"), _state(charger, "peers")
