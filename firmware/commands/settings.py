@@ -1,53 +1,69 @@
-"""The command `set`: what the installer decides, kept over restarts.
+"""The command `set`: what the installer and the owner decide, kept over restarts.
 
-A row: name | lowest | highest | what it is. Highest `-` is a text of 1 to 40 characters, `board`
-what the board's hardware allows. 0 and `-` as a value put the setting back to nothing.
+What the numbers mean to energy managers is in usecases.ev; the limit of the installation is
+published by firmware.limits.
 """
 
 from micropython import const
 
-ROWS = """
-name|1|-|name of the charger in the network; announced from the next start on
-installation_ma|6000|board|mA per phase that the installation allows; 0: as much as the board
-"""
+from firmware.limits import publish_installation
+from usecases.ev import DEFAULT_SAFE_MA, SET_MODE, SET_SAFE_MA, SET_STRICT
+from usecases.oscev import NORMAL
+
+NAME = "name"
+INSTALLATION = "installation_ma"
 
 _MAX_NAME = const(40)
+_MIN_MA = const(6_000)  # no car charges with less
+
+# What holds until it is set
+_DEFAULTS = (
+    (NAME, ""),
+    (INSTALLATION, 0),
+    (SET_SAFE_MA, DEFAULT_SAFE_MA),
+    (SET_STRICT, 0),
+    (SET_MODE, NORMAL),
+)
+_LARGEST = {SET_SAFE_MA: 80_000, SET_STRICT: 1, SET_MODE: 2}
 
 
 def run(console, name, words):
-    """`set` shows all, `set NAME VALUE` changes one."""
+    """`set` alone tells all settings, `set NAME VALUE` changes one."""
     node = console.node
-    rows = [line.split("|") for line in ROWS.split("\n") if line]
     if words:
-        for row in rows:
-            if row[0] == words[0] and len(words) > 1:
-                value = change(node, row, " ".join(words[1:]))
-                return {row[0]: value}
-        names = ", ".join([row[0] for row in rows])
-        raise ValueError("set NAME VALUE; names are " + names)
-    return {row[0]: node.settings.get(row[0], 0 if row[2] != "-" else "") for row in rows}
+        if len(words) == 1:
+            raise ValueError("set NAME VALUE; names are " + ", ".join(_names()))
+        change(node, words[0], " ".join(words[1:]))
+    return {name: value(node, name) for name in _names()}
 
 
-def change(node, row, text):
-    """Change one setting, at once and for good; return its value. Raises ValueError."""
-    name, low, high, _ = row
-    if high == "-":
-        value = "" if text == "-" else text
-        if len(value) > _MAX_NAME:
-            raise ValueError("at most %d characters" % _MAX_NAME)
+def value(node, name):
+    """The present value of a setting."""
+    return node.settings.get(name, dict(_DEFAULTS)[name])
+
+
+def change(node, name, text):
+    """Change one setting, at once and for good. Raises ValueError with what is possible."""
+    settings = node.settings
+    if name == NAME:
+        if len(text) > _MAX_NAME:
+            raise ValueError("a name has at most %d characters" % _MAX_NAME)
+        settings.put(name, "" if text == "-" else text)
+    elif name == INSTALLATION:
+        most = node.board.MAX_CURRENT_MA
+        if not text.isdigit() or not (int(text) == 0 or _MIN_MA <= int(text) <= most):
+            raise ValueError("%s is a number from %d to %d, or 0" % (name, _MIN_MA, most))
+        settings.put(name, int(text))
+        publish_installation(settings, node.arbiter, node.clock.now_ms())
+    elif name == SET_SAFE_MA and text == "none":
+        settings.put(name, None)  # a silent energy manager changes nothing
+    elif name in _LARGEST:
+        if not text.isdigit() or int(text) > _LARGEST[name]:
+            raise ValueError("%s is a number from 0 to %d" % (name, _LARGEST[name]))
+        settings.put(name, int(text))
     else:
-        high = node.board.MAX_CURRENT_MA if high == "board" else int(high)
-        if not text.isdigit() or not (text == "0" or int(low) <= int(text) <= high):
-            raise ValueError("%s is a whole number from %s to %d, or 0" % (name, low, high))
-        value = int(text)
-    node.settings.put(name, value)
-    node.limit_installation()
-    return value
+        raise ValueError("no such setting; there are " + ", ".join(_names()))
 
 
-def find(name):
-    """The row of a setting."""
-    for line in ROWS.split("\n"):
-        if line.startswith(name + "|"):
-            return line.split("|")
-    raise ValueError("no such setting: " + name)
+def _names():
+    return [name for name, _ in _DEFAULTS]

@@ -9,7 +9,7 @@ from firmware.commands.lock import run as lock
 from firmware.commands.network import choose, join
 from firmware.commands.peers import accept, candidates, listing
 from firmware.commands.selftest import tests
-from firmware.commands.settings import change, find
+from firmware.commands.settings import INSTALLATION, NAME, change, value
 from ship.ski import group
 
 
@@ -25,12 +25,12 @@ async def _setup(console):
     await _password(console, say)
     if node.board.network() is not None:
         await _network(console, say)
-    await _setting(console, say, "name", "Name of the charger")
+    await _setting(console, say, NAME, "Name of the charger")
     await _setting(
         console,
         say,
-        "installation_ma",
-        "Current per phase that the installation allows, in mA (0: all of %d)"
+        INSTALLATION,
+        "Most current per phase, for the installation, in mA (board: %d; 0: no limit)"
         % node.board.MAX_CURRENT_MA,
     )
     await _peers(console, say)
@@ -79,14 +79,12 @@ async def _network(console, say):
 
 async def _setting(console, say, name, question):
     node = console.node
-    row = find(name)
     while True:
-        now = node.settings.get(name, "-" if row[2] == "-" else 0)
-        answer = await ask(console, "%s [%s] " % (question, now))
+        answer = await ask(console, "%s [%s] " % (question, value(node, name) or "none"))
         if not answer:
             return
         try:
-            change(node, row, answer)
+            change(node, name, answer)
             return
         except ValueError as error:
             say(str(error))

@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 
 from host_tests.bench.figures import Figure
+from host_tests.e2e.world import settled_heap
 from tools.energy_manager.manager import EnergyManager
 from tools.simulate import Simulator
 
@@ -61,14 +62,19 @@ async def works(folder: Path, heap_kib: int, managers: int) -> bool:
 
 
 async def live_bytes(folder: Path) -> dict[str, int]:
-    """Heap in use after collection: idle, connected, and how much ten sessions leave behind."""
+    """Heap in use after collection: idle, connected, and how much ten sessions leave behind.
+
+    Ten others come before them: what is made once is made then, up to the first stored message
+    counter.
+    """
     with _charger(folder, "1M") as charger:
         idle = await _heap(charger)
-        connected = await session(charger, folder, 1)
-        before = await _settled(charger)
-        for _ in range(SESSIONS):
-            await session(charger, folder, 1)
-        growth = await _settled(charger) - before
+        before = growth = 0
+        for _ in range(2):
+            for _ in range(SESSIONS):
+                connected = await session(charger, folder, 1)
+            growth = await _settled(charger) - before
+            before += growth
     return {"idle": idle, "connected": connected, "growth": growth}
 
 
@@ -96,14 +102,8 @@ async def session(charger: Simulator, folder: Path, managers: int) -> int:
 
 
 async def _settled(charger: Simulator) -> int:
-    """Heap in use when nothing is going on any more: the same five times in a row."""
-    seen = []
-    for _ in range(200):
-        seen = [*seen[-4:], await _heap(charger)]
-        if len(seen) == 5 and len(set(seen)) == 1:
-            break
-        await asyncio.sleep(0.05)
-    return seen[-1]
+    """Heap in use when nothing is going on any more."""
+    return await asyncio.to_thread(settled_heap, charger)
 
 
 async def _heap(charger: Simulator) -> int:

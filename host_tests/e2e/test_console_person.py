@@ -112,13 +112,13 @@ def test_a_set_up_with_wrong_turns(person):
     person.sees_prompt("Password of Carport (Enter: none): ")
     person.type("sunny side\r")
     person.sees("joined Carport")
-    person.sees("Name of the charger [-]")
+    person.sees("Name of the charger [none]")
     person.type("Carport, left\r")
-    person.sees("Current per phase that the installation allows")
+    person.sees("Most current per phase, for the installation, in mA (board: 16000; 0: no limit)")
     for wrong in ("16", "32000", "-1", "ten"):
         start = person.mark()
         person.type(wrong + "\r")
-        person.sees("installation_ma is a whole number from 6000 to 16000, or 0", start)
+        person.sees("installation_ma is a number from 6000 to 16000, or 0", start)
     person.type("10000\r")
     person.sees("No energy manager is waiting or announced")
     person.type("12 34\r")
@@ -143,10 +143,12 @@ def test_a_set_up_that_is_left_keeps_what_was_done(person):
     person.type("\r")
     person.sees("Name of the charger")
     person.type("Barn\r")
-    person.sees("Current per phase")
+    person.sees("Most current per phase")
     person.type("60" + CTRL_C)
     person.sees("error: stopped; what was done before stays")
-    assert person.does("set\r") == ["installation_ma: 0", "name: Barn"]
+    lines = person.does("set\r")
+    assert "installation_ma: 0" in lines
+    assert "name: Barn" in lines
 
 
 def test_who_waits_is_shown_confirmed_or_turned_away(tmp_path):
@@ -211,7 +213,7 @@ def test_a_password_that_is_forgotten_and_found(person):
     person.sees("password set")
     assert person.does("logout\r") == ["logged out"]
     assert person.does("set installation_ma 8000\r") == ["error: locked: login first"]
-    assert person.does("set\r") == ["installation_ma: 0", "name: "]
+    assert "installation_ma: 0" in person.does("set\r")
     person.type("login\r")
     person.sees_prompt("password: ")
     person.type("south wall\r")
@@ -220,7 +222,7 @@ def test_a_password_that_is_forgotten_and_found(person):
     person.does("login south\r")
     assert person.screen.lines[start - 1] == "> login *****"
     person.does("login " + PASSWORD + "\r")
-    assert person.does("set installation_ma 8000\r") == ["installation_ma: 8000"]
+    assert "installation_ma: 8000" in person.does("set installation_ma 8000\r")
     person.type(UP + UP)
     assert person.line == "> login"  # what was typed with a password is not kept
     assert PASSWORD not in person.raw
