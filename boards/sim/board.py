@@ -132,9 +132,9 @@ class SimBoard(Board):
         """Return what the simulated sensors report."""
         return self.world.faults
 
-    def button(self) -> bool:
+    def service_button(self) -> bool:
         """Return whether the simulated service button is held down."""
-        return bool(self.world.button)
+        return bool(self.world.service_button)
 
     def network(self):
         """Return the make-believe Wi-Fi."""

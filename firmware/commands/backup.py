@@ -20,7 +20,7 @@ from firmware.commands.lock import slow
 from firmware.commands.sealing import seal, unseal
 from firmware.version import VERSION
 
-_FILES = ("identity", "peers", "settings")
+_FILES = ("identity", "pin", "keys", "peers", "settings")  # those that there are
 _PENDING = "restore"
 _MIN_LENGTH = const(12)  # a stolen backup can be guessed at without end
 _MAX = const(8_192)  # octets of a backup

@@ -22,10 +22,11 @@ test|selftest|||self-test: what is wrong, and what to do|test
 id|device|||SHIP ID, SKI and the text of the label's QR code|id
 certificate|device|||own certificate as PEM|certificate
 peers|peers|||trusted peers, connections, and nodes seen in the network|peers
-pair|peers|!||choose an energy manager from those who wait or are seen|pair
-trust|peers|!|SKI|trust a peer: it may connect and limit the charger|trust b467a399 9eb5…
-reject|peers|!|SKI|turn away a peer that waits for an answer|reject b467a399 9eb5…
-untrust|peers|!|SKI|forget a peer and part from it|untrust b467a399 9eb5…
+choose|choose|!||choose an energy manager from those who wait or are seen|choose
+trust|trust|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
+accept|trust|!|[SKI]|trust the peer that is waiting, after comparing its SKI|accept b467
+reject|trust|!|[SKI]|send away the peer that is waiting|reject
+untrust|trust|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
 network|network|?|[scan/join [NAME [PASSWORD]]/leave]|the Wi-Fi, if there is one|network join
 set|settings|?|[NAME VALUE]|what the installer decides|set installation_ma 16000
 password|lock|!|[PASSWORD/off]|set or remove the password for changes|password
@@ -68,6 +69,8 @@ def _load(module):
         from firmware.commands.backup import run
     elif module == "car":
         from firmware.commands.car import run
+    elif module == "choose":
+        from firmware.commands.choose import run
     elif module == "device":
         from firmware.commands.device import run
     elif module == "events":
@@ -96,6 +99,8 @@ def _load_more(module):
         from firmware.commands.status import run
     elif module == "system":
         from firmware.commands.system import run
+    elif module == "trust":
+        from firmware.commands.trust import run
     elif module == "watch":
         from firmware.commands.watch import run
     return run

@@ -85,7 +85,7 @@ async def _button(console):
     """Wait for the button of the board."""
     board = console.node.board
     for _ in range(_BUTTON_MS // _LOOK_MS):
-        pressed = board.button()
+        pressed = board.service_button()
         if pressed is None:
             raise ValueError("this board has no button; login with the password")
         if pressed:

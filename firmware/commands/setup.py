@@ -4,10 +4,10 @@ Enter keeps what is there. A wrong answer is asked again with what is wrong. Eac
 once, so that Ctrl-C loses nothing that was done before.
 """
 
+from firmware.commands.choose import accept, candidates, listing
 from firmware.commands.dialog import Stopped, agrees, ask
 from firmware.commands.lock import run as lock
 from firmware.commands.network import choose, join
-from firmware.commands.peers import accept, candidates, listing
 from firmware.commands.selftest import tests
 from firmware.commands.settings import INSTALLATION, NAME, change, value
 from ship.ski import group

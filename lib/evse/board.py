@@ -85,7 +85,7 @@ class Board:
         """Return the bits of `evse.faults` whose sensors report a fault now."""
         return 0
 
-    def button(self) -> "bool | None":
+    def service_button(self) -> "bool | None":
         """Return whether the service button is held down; None if there is none.
 
         Behind the cover, for the installer: it does instead of the console's password.
