@@ -134,7 +134,7 @@ class SimBoard(Board):
 
     def service_button(self) -> bool:
         """Return whether the simulated service button is held down."""
-        return bool(self.world.service_button)
+        return bool(self.world.button)
 
     def network(self):
         """Return the make-believe Wi-Fi."""

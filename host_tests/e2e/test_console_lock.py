@@ -75,7 +75,7 @@ def test_after_five_wrong_passwords_one_waits_whatever_one_does(charger):
     while not (answer := charger.command("login guess"))["error"].endswith("wait 120 s"):
         assert "wait" in refused(answer)
     assert refused(charger.command("trust " + "ab" * 20)) == "locked: login first"
-    charger.command("station set service_button 1")
+    charger.command("station set button 1")
     assert charger.command("login button")["ok"]
     assert charger.command("password " + PASSWORD + "!")["ok"]
     assert charger.command("login " + PASSWORD + "!")["ok"]
@@ -89,7 +89,7 @@ def test_a_damaged_password_file_locks_and_the_button_opens(charger):
         file.write_bytes(b"nonsense")
     assert refused(charger.command("trust " + "ab" * 20)) == "locked: login first"
     assert "button" in refused(charger.command("login " + PASSWORD))
-    charger.command("station set service_button 1")
+    charger.command("station set button 1")
     assert charger.command("login button")["ok"]
     assert charger.command("password " + PASSWORD)["ok"]
 
