@@ -175,7 +175,7 @@ def test_commands_in_the_text_are_carried_out(tmp_path):
                     or (words[1:] == [] and words[0] not in alone)
                 ):
                     continue
-                if code == code.lower() and "…" not in code:
+                if code == code.lower() and "…" not in code and "|" not in code:
                     answer = charger.command(" ".join(words) if words[0] != "watch" else "watch 1")
                     is_asking = "this asks questions" in answer.get("error", "")
                     assert answer["ok"] or is_asking, (page.name, code, answer)
