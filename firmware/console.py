@@ -41,8 +41,8 @@ class Console:
         self.unlocked = False
         self.wrong_ms = node.clock.now_ms()  # start, or the last wrong password
         self.parts = None
-        self._is_terminal = is_terminal  # whether keys come as they are typed
         self.is_script = not is_terminal
+        self._is_terminal = is_terminal  # whether keys come as they are typed
         self._terminal = None
         self._octet = bytearray(1)
         self._line = bytearray()
@@ -85,7 +85,7 @@ class Console:
 
             del result["ok"]
             write(result)
-        _forget_commands()
+        _forget("commands")
 
     async def _carry_out(self, name, words):
         """The answer of a command as a dictionary; `ok` is False if it has an `error`."""
@@ -158,7 +158,7 @@ class Console:
             await readable()
             return True
         try:
-            await asyncio.wait_for_ms(readable(), _IDLE_MS)
+            await asyncio.wait_for_ms(readable(), self.node.clock.real_ms(_IDLE_MS))
         except asyncio.TimeoutError:
             return False
         return True
@@ -191,6 +191,7 @@ class Console:
         """Nobody sits there any more; the prompt comes back with the next key."""
         if self._terminal:
             sys.stdout.write("\r\x1b[K")
+            _forget("terminal")
         self.unlocked = False
         self.parts = None
         self._terminal = self._poll = None
@@ -210,11 +211,11 @@ async def readable():
     yield core._io_queue.queue_read(sys.stdin)
 
 
-def _forget_commands():
-    """Drop the modules of firmware/commands: neither a name nor their package keeps them."""
+def _forget(part):
+    """Drop modules of the firmware by a part of their names: their package keeps none either."""
     for name in list(sys.modules):
-        if "commands" in name:
+        if part in name:
             del sys.modules[name]
     package = sys.modules.get("firmware", None)  # there is none in a bundle
     if package:
-        package.__dict__.pop("commands", None)
+        package.__dict__.pop(part, None)

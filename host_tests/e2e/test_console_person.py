@@ -272,3 +272,17 @@ def test_a_backup_is_copied_from_the_screen_and_pasted_back(person):
     person.type(ENTER)
     assert "name: Barn" in person.does("set\r")
     assert "horse" not in person.raw
+
+
+def test_a_session_that_is_left_alone_ends(tmp_path):
+    """Ten minutes on a clock that runs a thousand times as fast."""
+    options = {"no_mdns": True, "log_level": "error", "speed": 1000}
+    with Person(port=0, state=tmp_path / "state", **options) as person:
+        person.begin()
+        person.does("password " + PASSWORD + "\r")
+        person.sees_prompt("")  # the prompt has gone, and with it what the password had opened
+        assert person.does_not_know(UP)
+        assert person.does("trust " + "ab" * 20 + "\r")[0].startswith("error: locked")
+        person.does("login " + PASSWORD + "\r")
+        person.type("setup\r")
+        person.sees("error: stopped; what was done before stays")  # nobody answered
