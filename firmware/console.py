@@ -9,7 +9,7 @@ The commands are in firmware/commands; they, and the line editor (firmware.termi
 when they are used and dropped afterwards, so that an idle console costs little. After ten minutes
 without a key the session ends: history and what the password opened are forgotten.
 
-Nothing secret is ever printed. Reading never blocks the event loop.
+No key is ever printed; the PIN is on the label as well. Reading never blocks the event loop.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from asyncio import core
 
 from micropython import const
 
-_MAX_LINE = const(256)
+_MAX_LINE = const(512)  # the text of a QR code fits
 _IDLE_MS = const(600_000)
 _BURST = const(64)  # octets that are read in a row, so that a pasted text finds room
 _PROMPT = "> "

@@ -9,7 +9,8 @@ from firmware.commands.dialog import Stopped, agrees, ask
 from firmware.commands.lock import run as lock
 from firmware.commands.network import choose, join
 from firmware.commands.selftest import tests
-from firmware.commands.settings import INSTALLATION, NAME, change, value
+from firmware.commands.setting import NAME, change, value
+from firmware.limits import SET_INSTALLATION_MA
 from ship.ski import group
 
 
@@ -29,9 +30,9 @@ async def _setup(console):
     await _setting(
         console,
         say,
-        INSTALLATION,
-        "Most that the installation allows per phase, in mA\n(6000 to %d, 0: no limit)"
-        % node.board.MAX_CURRENT_MA,
+        SET_INSTALLATION_MA,
+        "Most that the installation allows per phase, in mA\n"
+        + "(6000 or more; none: as much as the board's %d)" % node.board.MAX_CURRENT_MA,
     )
     await _peers(console, say)
     failed = [test["name"] for test in tests(node) if not test["ok"]]
@@ -80,7 +81,10 @@ async def _network(console, say):
 async def _setting(console, say, name, question):
     node = console.node
     while True:
-        answer = await ask(console, "%s [%s] " % (question, value(node, name) or "none"))
+        answer = await ask(
+            console,
+            "%s [%s] " % (question, "none" if value(node, name) is None else value(node, name)),
+        )
         if not answer:
             return
         try:
