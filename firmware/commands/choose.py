@@ -1,8 +1,6 @@
 """The command `choose`: pick the energy manager to trust from a list, and confirm or reject it."""
 
-import sys
-
-from firmware.commands.dialog import agrees, ask
+from firmware.commands.dialog import agrees, ask, say
 from firmware.commands.trust import give_trust, label, trust_label
 from ship.ski import group
 from ship.trust import USER_VERIFICATION
@@ -15,7 +13,7 @@ def run(console, name, words):
 
 async def _choose(console):
     found = candidates(console.node)
-    sys.stdout.write(listing(found) + "\n")
+    say(listing(found))
     ski = await accept(console, found, await ask(console, "number or SKI: "))
     return {"ski": ski, "text": "trusted: %s" % group(ski)}
 
