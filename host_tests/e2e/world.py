@@ -110,7 +110,7 @@ def settled_heap(charger: Simulator) -> int:
 def wait_heap(charger: Simulator, used: int, slack: int = 0) -> None:
     """Wait until no more than this, or this plus `slack`, is in use; AssertionError if not."""
     try:
-        wait_status(charger, heap_used=lambda now: now <= used + slack)
+        wait_status(charger, WAIT_S, heap_used=lambda now: now <= used + slack)
     except AssertionError as error:
         raise AssertionError(f"{error}; wanted {used} + {slack}") from None
 
