@@ -113,7 +113,7 @@ def test_x_opev_settings_of_installer_and_user(charger):
     wait_status(charger, why="10.0 A on L1-L3 because user 10.0 A")
     charger.command("set user_ma none")
     wait_status(charger, why="13.0 A on L1-L3 because installation 13.0 A")
-    for line in ("opev_safe_ma 3", "opev_safe_ma x", "charge_mode 3", "serial 4", "opev_strict"):
+    for line in ("opev_safe_ma 3", "opev_safe_ma x", "charge_mode 3", "serial 4", "opev_strict 2"):
         assert not charger.command("set " + line)["ok"]
 
 
