@@ -12,13 +12,11 @@ Any number may run side by side; each needs a port and a state folder of its own
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,12 +25,9 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # as `python -m tools.simulate` would have it
 
 from tools import micropython, romfs  # noqa: E402
+from tools.console_link import ConsoleLink  # noqa: E402
 
 _STOP_TIMEOUT_S = 10.0  # for goodbyes and closing after `shutdown`, before signals are used
-
-
-class SimulatorError(Exception):
-    """The simulated charger ended or did not answer in time; carries its last lines."""
 
 
 # --- command line ---
@@ -164,25 +159,20 @@ def main(arguments: "list[str] | None" = None) -> int:
 # --- for tests and the demo ---
 
 
-class Simulator:
+class Simulator(ConsoleLink):
     """A simulated charger as a child process; a context manager.
 
     Keyword arguments are the options of the command line (`mdns_address`, `log_level`, ...);
     flags are True or False, `trust` is a list. Raises ValueError for what the command line
     would refuse. Every event comes as JSON, without asking for it.
-
-    `lines` holds everything printed so far. A place in it, as `mark()` returns it, limits a
-    wait to what comes later.
     """
 
     def __init__(self, **options):
+        super().__init__()
         checker = parser()
         checker.error = _refuse
         self.options = checker.parse_args(_words({**options, "json": True}))
-        self.lines = []
         self.process = None
-        self._news = threading.Condition()
-        self._ended = False
         self._reader = None
 
     def __enter__(self) -> "Simulator":
@@ -240,50 +230,6 @@ class Simulator:
         """The TCP port it listens on; waits until it does."""
         return self.wait_event("listening")["port"]
 
-    def mark(self) -> int:
-        """Return the place after the last line so far."""
-        with self._news:
-            return len(self.lines)
-
-    def command(self, text: str, timeout: float = 10.0) -> dict:
-        """Write one console command, return its answer.
-
-        Raises SimulatorError if the charger ends or stays silent.
-        """
-        start = self.mark()
-        self._write("json " + text)
-        return self.wait_for(
-            lambda line: "answer" in line, timeout, start, what=f"answer to `{text}`"
-        )
-
-    def wait_event(self, name: str, timeout: float = 10.0, start: int = 0, **fields) -> dict:
-        """Return the first event of that name, from `start` on, that has these fields."""
-        wanted = {"event": name, **fields}
-        return self.wait_for(
-            lambda line: all(line.get(key) == value for key, value in wanted.items()),
-            timeout,
-            start,
-            what=f"event {wanted}",
-        )
-
-    def wait_for(self, predicate, timeout: float = 10.0, start: int = 0, what="such line") -> dict:
-        """Return the first JSON line, from `start` on, for which `predicate(dict)` is true.
-
-        Raises SimulatorError if the charger ends or `timeout` seconds pass before there is one.
-        """
-        end = time.monotonic() + timeout
-        with self._news:
-            while True:
-                for line in self.lines[start:]:
-                    parsed = _parse(line)
-                    if parsed is not None and predicate(parsed):
-                        return parsed
-                start = len(self.lines)
-                if self._ended:
-                    raise SimulatorError(f"ended before {what}:\n{self._tail()}")
-                if not self._news.wait(end - time.monotonic()):
-                    raise SimulatorError(f"no {what} in {timeout} s:\n{self._tail()}")
-
     def _write(self, line: str) -> None:
         try:
             self.process.stdin.write(line + "\n")
@@ -293,15 +239,8 @@ class Simulator:
 
     def _read(self, process: subprocess.Popen) -> None:
         for line in process.stdout:
-            with self._news:
-                self.lines.append(line.rstrip("\n"))
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
-
-    def _tail(self) -> str:
-        return "\n".join(self.lines[-40:])
+            self._take(line.rstrip("\n"))
+        self._end()
 
 
 def _words(options: dict) -> "list[str]":
@@ -319,16 +258,6 @@ def _words(options: dict) -> "list[str]":
 
 def _refuse(message: str):
     raise ValueError(message)
-
-
-def _parse(line: str) -> "dict | None":
-    if not line.startswith("{"):
-        return None
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 if __name__ == "__main__":

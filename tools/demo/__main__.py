@@ -10,11 +10,12 @@ import shutil
 import sys
 from pathlib import Path
 
+from tools.console_link import ConsoleError
 from tools.demo.grid_limit import TITLE, GridLimit
 from tools.demo.recorder import Recorder
 from tools.demo.timeline import StepMissed, Timeline
 from tools.energy_manager.manager import EnergyManager
-from tools.simulate import Simulator, SimulatorError
+from tools.simulate import Simulator
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 
@@ -63,7 +64,7 @@ async def run(options: argparse.Namespace) -> int:
                     await GridLimit(charger, manager, recorder, timeline).run()
                 finally:
                     sampling.cancel()
-    except (StepMissed, SimulatorError, OSError) as error:
+    except (StepMissed, ConsoleError, OSError) as error:
         failure = str(error)
         timeline.missed(failure)
     return finish(timeline, recorder, failure, options.output)
