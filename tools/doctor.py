@@ -1,4 +1,4 @@
-"""Checks of this machine and of a board; each says what it found, and what to do if it is wrong."""
+"""Checks of this machine and of a board: what was found, and what to do if it is wrong."""
 
 import os
 import shutil

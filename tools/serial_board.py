@@ -43,9 +43,8 @@ def open_port(port: str) -> serial.SerialBase:
 def _advice(problem: Exception) -> str:
     number = getattr(problem, "errno", None)
     if number == errno.ENOENT:
-        return "no such port; there are " + (
-            ", ".join(ports()) or "none: is the cable plugged in?"
-        )
+        there = ", ".join(ports()) or "none: is the cable plugged in?"
+        return "no such port; there are " + there
     if number == errno.EACCES:
         return "no permission: sudo usermod -aG dialout $USER, then log in again"
     if number in (errno.EAGAIN, errno.EBUSY):

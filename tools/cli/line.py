@@ -25,6 +25,14 @@ _RECORDS = Path(DEFAULT_FOLDER) / "records.sqlite"
 _LABELS = Path(DEFAULT_FOLDER) / "labels"
 _MAX_COUNT = 1_000
 
+
+def _formats(kinds: "list[str]") -> "list[str]":
+    for kind in kinds:
+        if kind not in files.FORMATS:
+            raise typer.BadParameter(f"{kind!r} is none of {', '.join(files.FORMATS)}")
+    return kinds
+
+
 RecordsFile = Annotated[Path, typer.Option("--records", help="SQLite file of the boards made.")]
 Labels = Annotated[Path, typer.Option("--labels", help="Folder for the labels.")]
 Formats = Annotated[
@@ -32,7 +40,7 @@ Formats = Annotated[
     typer.Option(
         "--format",
         help="pdf, png, svg or zpl; may be repeated.",
-        callback=lambda kinds: _formats(kinds),
+        callback=_formats,
     ),
 ]
 
@@ -41,13 +49,6 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the host command."""
     for command in (provision, label, records):
         app.command(rich_help_panel="Production line")(command)
-
-
-def _formats(kinds: "list[str]") -> "list[str]":
-    for kind in kinds:
-        if kind not in files.FORMATS:
-            raise typer.BadParameter(f"{kind!r} is none of {', '.join(files.FORMATS)}")
-    return kinds
 
 
 def provision(
@@ -134,9 +135,8 @@ def _label_maker(
         paths = files.write(folder, record.serial, made)
         if printer:
             files.send(printer, files.render(record.qr, size, "zpl", dpi, font))
-        return (
-            "label in " + ", ".join(str(path) for path in paths) + " and printed" * bool(printer)
-        )
+        where = "label in " + ", ".join(map(str, paths))
+        return where + (", printed" if printer else "")
 
     return make
 

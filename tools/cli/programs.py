@@ -1,4 +1,4 @@
-"""The programs that were there before the host command, reachable from it, their options theirs."""
+"""Programs that were there before the host command, reachable from it with their own options."""
 
 import sys
 
@@ -33,4 +33,5 @@ def demo(context: typer.Context) -> None:
     """Show a charger and an energy manager, end to end (demo --help)."""
     from tools.demo import __main__ as program
 
-    sys.exit(program.main(context.args))
+    sys.argv = ["pilotwire demo", *context.args]
+    sys.exit(program.main())

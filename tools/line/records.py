@@ -1,6 +1,6 @@
-"""Records of the boards made on this line: one SQLite file, readable by its owner (PINs are in it).
+"""Records of the boards made on this line: one SQLite file.
 
-The file is the judge of duplicates: a serial number, a SHIP ID and an SKI exist once in it, also
+PINs are in it, so only its owner can read it. The file is the judge of duplicates: a serial number, a SHIP ID and an SKI exist once in it, also
 when two lines work on it at the same time. Each finished step is written before the next begins.
 """
 
