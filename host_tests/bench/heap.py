@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 
 from host_tests.bench.figures import Figure
+from host_tests.e2e.world import settled_heap
 from tools.energy_manager.manager import EnergyManager
 from tools.simulate import Simulator
 
@@ -96,14 +97,8 @@ async def session(charger: Simulator, folder: Path, managers: int) -> int:
 
 
 async def _settled(charger: Simulator) -> int:
-    """Heap in use when nothing is going on any more: the same five times in a row."""
-    seen = []
-    for _ in range(200):
-        seen = [*seen[-4:], await _heap(charger)]
-        if len(seen) == 5 and len(set(seen)) == 1:
-            break
-        await asyncio.sleep(0.05)
-    return seen[-1]
+    """Heap in use when nothing is going on any more."""
+    return await asyncio.to_thread(settled_heap, charger)
 
 
 async def _heap(charger: Simulator) -> int:
