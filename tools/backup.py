@@ -1,132 +1,209 @@
-"""Backups of boards on the host: read and check what the console command `backup` has sealed.
+"""Backups of chargers: take one, look into it, bring it back.
 
-    "PWB1"
-    iterations of PBKDF2-HMAC-SHA256, 4 octets, big-endian
-    salt, 16 octets
-    initial vector, 16 octets
-    content, AES-256-CBC with PKCS #7 padding
-    HMAC-SHA256 of all before, 32 octets
+The format is described in firmware/commands/sealing.py and backup.py; this is the host's own
+reader and writer of it. `command` below is whatever carries out a console command and returns its
+answer, such as `tools.simulate.Simulator.command`.
 
-The keys of cipher and MAC are the HMACs of "encrypt" and "mac" under the salted key. The content
-is a row of parts: length of the name, name, two octets of length, octets. The part `about` says in
-JSON whose backup it is. A file holds all that in base64 between a first and a last line, as the
-console prints it. The firmware writes this format with code of its own.
+    python -m tools.backup show charger.backup
 """
 
+import argparse
 import base64
 import binascii
+import getpass
 import hashlib
 import hmac
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import struct
+import sys
+from pathlib import Path
 
-from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
 
-MIN_PASSPHRASE = 12
-MAX_PASSPHRASE = 64
+BEGIN = "-----BEGIN PILOTWIRE BACKUP-----"
+END = "-----END PILOTWIRE BACKUP-----"
+MIN_LENGTH = 12  # of a passphrase
+ITERATIONS = 20_000
+MAX_ITERATIONS = 200_000
 
 _VERSION = b"PWB1"
-_HEAD = 40
 _MAC = 32
-_BLOCK = 16
-_MAX_OCTETS = 8_192
-_MAX_ITERATIONS = 200_000
-_BEGIN = "-----BEGIN PILOTWIRE BACKUP-----"
-_END = "-----END PILOTWIRE BACKUP-----"
-_PIECE = 192  # base64 digits in a line of the console, which takes 256 octets
+_PIECE = 192  # characters of base64 that fit into a console line, a multiple of four
 
 
 class BackupError(Exception):
-    """A backup that cannot be used, or a passphrase; the text says why."""
+    """A backup that cannot be read, or was refused by a charger; the text says why."""
 
 
-@dataclass(frozen=True)
 class Backup:
-    """What can be shown of an opened backup; the key stays sealed."""
+    """What a backup holds: `about` is whose it is, `files` are the state files by name."""
 
-    about: dict  # ship_id, ski, serial, firmware, time
-    peers: "list[dict]"
-    settings: dict
-
-
-def to_text(encoded: str) -> str:
-    """Return base64 as a file's text."""
-    rows = [encoded[at : at + 64] for at in range(0, len(encoded), 64)]
-    return "\n".join([_BEGIN, *rows, _END, ""])
+    def __init__(self, about: dict, files: "dict[str, bytes]"):
+        self.about = about
+        self.files = files
 
 
-def from_text(text: str) -> bytes:
-    """Return the sealed octets of a file's text; what is around the backup does not matter."""
-    found = re.search(re.escape(_BEGIN) + r"([A-Za-z0-9+/=\s]*)" + re.escape(_END), text)
-    if found is None:
-        raise BackupError(f"this is no backup: it begins with {_BEGIN}")
-    try:
-        sealed = base64.b64decode("".join(found[1].split()), validate=True)
-    except binascii.Error as problem:
-        raise BackupError(f"the backup is damaged: {problem}")
-    if len(sealed) > _MAX_OCTETS:
-        raise BackupError("this is no backup: too long")
-    return sealed
+# --- the format ---
 
 
-def pieces(sealed: bytes) -> Iterator[str]:
-    """Yield a backup in base64 pieces for `restore add`."""
-    encoded = base64.b64encode(sealed).decode()
-    for at in range(0, len(encoded), _PIECE):
-        yield encoded[at : at + _PIECE]
-
-
-def check_passphrase(text: str) -> str:
-    """Return a passphrase that a console takes as it is; raise BackupError for others."""
-    if not text.isascii() or not text.isprintable() or " ".join(text.split()) != text:
-        raise BackupError("a passphrase has ASCII letters, digits, signs and single blanks")
-    if not MIN_PASSPHRASE <= len(text) <= MAX_PASSPHRASE:
-        raise BackupError(f"a passphrase has {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters")
-    return text
-
-
-def read(sealed: bytes, passphrase: str) -> Backup:
-    """Open a backup. Raise BackupError if it is not whole, or the passphrase is not its own."""
-    parts = dict(_parts(_unsealed(sealed, passphrase.encode())))
-    try:
-        about = json.loads(parts["about"])
-        peers = json.loads(parts.get("peers") or b"[]")
-        settings = json.loads(parts.get("settings") or b"{}")
-    except (KeyError, ValueError):
-        raise BackupError("the backup is of another format; update the host tools")
-    return Backup(about, peers, settings)
-
-
-def _unsealed(sealed: bytes, passphrase: bytes) -> bytes:
-    if sealed[:3] != _VERSION[:3]:
-        raise BackupError("this is no backup")
-    if sealed[:4] != _VERSION:
-        raise BackupError("the backup is of a newer format; update the host tools")
-    if len(sealed) < _HEAD + _BLOCK + _MAC or (len(sealed) - _HEAD) % _BLOCK:
-        raise BackupError("the backup is not complete")
-    iterations = int.from_bytes(sealed[4:8], "big")
-    if not 1 <= iterations <= _MAX_ITERATIONS:
-        raise BackupError("the backup is damaged")
-    salted = hashlib.pbkdf2_hmac("sha256", passphrase, sealed[8:24], iterations)
-    mac = hmac.digest(hmac.digest(salted, b"mac", "sha256"), sealed[:-_MAC], "sha256")
-    if not hmac.compare_digest(mac, sealed[-_MAC:]):
+def unseal(text: str, passphrase: str) -> Backup:
+    """Read a backup, with or without its first and last line. Raises BackupError."""
+    sealed = _octets(text)
+    if sealed[:3] != _VERSION[:3] or len(sealed) < 40 + 16 + _MAC or (len(sealed) - 40) % 16:
+        raise BackupError("this is no backup, or not all of it")
+    version, iterations, salt, vector = struct.unpack_from(">4sI16s16s", sealed)
+    if version != _VERSION:
+        raise BackupError("this backup is of a newer format than this program")
+    if not 1 <= iterations <= MAX_ITERATIONS:
+        raise BackupError("this backup is damaged")
+    encrypt, mac = _keys(passphrase, salt, iterations)
+    if not hmac.compare_digest(hmac.digest(mac, sealed[:-_MAC], "sha256"), sealed[-_MAC:]):
         raise BackupError("wrong passphrase, or the backup is damaged")
-    key = hmac.digest(salted, b"encrypt", "sha256")
-    cipher = Cipher(algorithms.AES256(key), modes.CBC(sealed[24:_HEAD])).decryptor()
-    padded = cipher.update(sealed[_HEAD:-_MAC]) + cipher.finalize()
-    unpadder = padding.PKCS7(_BLOCK * 8).unpadder()
-    return unpadder.update(padded) + unpadder.finalize()
+    cipher = Cipher(algorithms.AES(encrypt), modes.CBC(vector)).decryptor()
+    unpadder = PKCS7(128).unpadder()
+    content = unpadder.update(cipher.update(sealed[40:-_MAC]) + cipher.finalize())
+    return _parse(content + unpadder.finalize())
 
 
-def _parts(content: bytes) -> "Iterator[tuple[str, bytes]]":
-    at = 0
-    while at < len(content):
-        start = at + 1 + content[at]
-        end = start + 2 + int.from_bytes(content[start : start + 2], "big")
-        if end > len(content):
-            raise BackupError("the backup is damaged")
-        yield content[at + 1 : start].decode("ascii", "replace"), content[start + 2 : end]
-        at = end
+def seal(backup: Backup, passphrase: str, iterations: int = ITERATIONS) -> str:
+    """Return a backup as text, with its first and last line. Raises BackupError."""
+    check_passphrase(passphrase)
+    parts = {"about": json.dumps(backup.about).encode(), **backup.files}
+    content = b"".join(
+        struct.pack(f">B{len(name)}sH", len(name), name.encode(), len(data)) + data
+        for name, data in parts.items()
+    )
+    salt, vector = os.urandom(16), os.urandom(16)
+    encrypt, mac = _keys(passphrase, salt, iterations)
+    padder = PKCS7(128).padder()
+    cipher = Cipher(algorithms.AES(encrypt), modes.CBC(vector)).encryptor()
+    padded = padder.update(content) + padder.finalize()
+    sealed = struct.pack(">4sI", _VERSION, iterations) + salt + vector
+    sealed += cipher.update(padded) + cipher.finalize()
+    return armoured(base64.b64encode(sealed + hmac.digest(mac, sealed, "sha256")).decode())
+
+
+def armoured(text: str) -> str:
+    """Return base64 as people keep it: lines of 64 characters, a first and a last line."""
+    rows = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "\n".join([BEGIN, *rows, END]) + "\n"
+
+
+def check_passphrase(passphrase: str) -> None:
+    """Raise BackupError if the charger would not take it."""
+    if len(passphrase) < MIN_LENGTH:
+        raise BackupError(f"a passphrase has {MIN_LENGTH} characters or more")
+    if passphrase != " ".join(passphrase.split()) or not all(" " <= c <= "~" for c in passphrase):
+        raise BackupError("a passphrase is of ASCII characters, with single blanks at most")
+
+
+def _keys(passphrase: str, salt: bytes, iterations: int) -> "tuple[bytes, bytes]":
+    key = hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, iterations)
+    return hmac.digest(key, b"encrypt", "sha256"), hmac.digest(key, b"mac", "sha256")
+
+
+def _octets(text: str) -> bytes:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and lines[0] == BEGIN:
+        if lines[-1] != END:
+            raise BackupError("the last line of the backup is missing")
+        lines = lines[1:-1]
+    try:
+        return base64.b64decode("".join(lines), validate=True)
+    except (binascii.Error, ValueError):
+        raise BackupError("this is no backup: not base64") from None
+
+
+def _parse(content: bytes) -> Backup:
+    files = {}
+    while content:
+        name_end = 1 + content[0]
+        if len(content) < name_end + 2:
+            raise BackupError("this backup is damaged")
+        end = name_end + 2 + struct.unpack_from(">H", content, name_end)[0]
+        if len(content) < end:
+            raise BackupError("this backup is damaged")
+        files[content[1:name_end].decode()] = content[name_end + 2 : end]
+        content = content[end:]
+    return Backup(json.loads(files.pop("about")), files)
+
+
+# --- with a charger ---
+
+
+def take(command, passphrase: str) -> str:
+    """Let a charger make a backup; return it as text. Raises BackupError."""
+    check_passphrase(passphrase)
+    return armoured(_ask(command, "backup " + passphrase)["backup"])
+
+
+def give(command, text: str, passphrase: str, progress=lambda done, of: None) -> dict:
+    """Bring a backup back; the charger restarts. Returns its answer. Raises BackupError.
+
+    It is read here first, so that a wrong passphrase costs no time. `progress(octets, of)`.
+    """
+    unseal(text, passphrase)
+    whole = base64.b64encode(_octets(text)).decode()
+    _ask(command, "restore clear")
+    for at in range(0, len(whole), _PIECE):
+        done = _ask(command, "restore add " + whole[at : at + _PIECE])["octets"]
+        progress(done, len(whole) * 3 // 4)
+    return _ask(command, "restore apply " + passphrase)
+
+
+def _ask(command, line: str) -> dict:
+    answer = command(line)
+    if not answer["ok"]:
+        raise BackupError(answer["error"])
+    return answer
+
+
+# --- command line ---
+
+
+def main(arguments: "list[str] | None" = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="backup", description="Look into the backup of a charger; keys are not shown."
+    )
+    commands = parser.add_subparsers(required=True)
+    show = commands.add_parser("show", help="whose backup it is, and the peers and settings in it")
+    show.add_argument("file", type=Path)
+    show.add_argument("--passphrase-file", type=Path, help="instead of asking for it")
+    show.add_argument("--json", action="store_true", help="as one line of JSON")
+    options = parser.parse_args(arguments)
+    try:
+        if options.passphrase_file:
+            passphrase = options.passphrase_file.read_text().strip()
+        else:
+            passphrase = getpass.getpass("passphrase: ")
+        report = _report(unseal(options.file.read_text(), passphrase))
+    except (BackupError, OSError, UnicodeDecodeError) as problem:
+        print(f"backup: {problem}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(report))
+    else:
+        for key, value in report.items():
+            print(f"{key}: {value}")
+    return 0
+
+
+def _report(backup: Backup) -> dict:
+    """What may be seen of a backup: no keys, no passwords."""
+    settings = json.loads(backup.files.get("settings", b"{}"))
+    if settings.get("wifi"):
+        settings["wifi"] = settings["wifi"]["name"]
+    peers = json.loads(backup.files.get("peers", b"[]"))
+    return {
+        **backup.about,
+        "has_identity": "identity" in backup.files,
+        "peers": [peer["ski"] for peer in peers],
+        "settings": settings,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

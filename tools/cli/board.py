@@ -2,12 +2,14 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from serial.tools.miniterm import Miniterm
 
 from tools import backup as backups
@@ -175,16 +177,15 @@ def backup(
     passphrase = _passphrase(passphrase, is_new=True)
     with options.opened(port, simulate, serial, state) as board:
         known = _asked(board, "id", None)["ski"]
-        answer = _asked(board, "backup " + passphrase, password, _SEAL_S)
-    text = backups.to_text(answer["backup"])
-    about = backups.read(backups.from_text(text), passphrase).about
-    if about["ski"] != known:
-        raise LineError(f"the board sealed a backup of {about['ski']}, but it is {known}")
+        text = backups.take(_command(board, password), passphrase)
+    told = backups._report(backups.unseal(text, passphrase))
+    if told["ski"] != known or not told["has_identity"]:
+        raise LineError(f"the board has SKI {known}, but sealed a backup of {told['ski']}")
     new = file.with_name(file.name + ".new")
     new.touch(0o600)
     new.write_text(text)
     new.replace(file)
-    Output(json).say(f"{file}  {_about(about)}", event="backup", path=str(file), **about)
+    Output(json).say(f"{file}  {_about(told)}", event="backup", path=str(file), **told)
 
 
 def restore(
@@ -207,29 +208,34 @@ def restore(
     with one key disturb each other.
     """
     try:
-        sealed = backups.from_text(file.read_text())
+        text = file.read_text(encoding="ascii")
     except UnicodeDecodeError:
         raise backups.BackupError(f"{file} is no backup")
     passphrase = _passphrase(passphrase, is_new=False)
-    opened = backups.read(sealed, passphrase)
+    told = backups._report(backups.unseal(text, passphrase))
     out = Output(json)
-    known = {**opened.about, "peers": [peer["ski"] for peer in opened.peers]}
     if dry_run:
-        text = f"{_about(opened.about)}, {len(opened.peers)} trusted peers"
-        out.say(text, event="dry_run", **known)
+        lines = [f"{key}: {told[key]}" for key in told]
+        out.say("\n".join(lines), event="dry_run", **told)
         return
     with options.opened(port, simulate, serial, state) as board:
         own = _asked(board, "id", None)
         if not yes:
-            _confirm(own["ship_id"], own["ski"], opened.about)
-        _asked(board, "restore clear", password)
-        lines = list(backups.pieces(sealed))
-        quiet = json or not sys.stderr.isatty()
-        for piece in track(lines, "sending", console=Console(stderr=True), disable=quiet):
-            _asked(board, "restore add " + piece, password)
-        _asked(board, "restore apply " + passphrase, password, _SEAL_S)
-        _wait_restored(board, opened.about["ski"])
-    out.say(f"restored: {_about(opened.about)}", event="restored", **known)
+            _confirm(own["ship_id"], own["ski"], told)
+        with _sending(json) as progress:
+            backups.give(_command(board, password), text, passphrase, progress)
+        _wait_restored(board, told["ski"])
+    out.say(f"restored: {_about(told)}", event="restored", **told)
+
+
+@contextmanager
+def _sending(is_quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows how many octets of all are sent."""
+    with Progress(
+        console=Console(stderr=True), disable=is_quiet or not sys.stderr.isatty()
+    ) as bar:
+        task = bar.add_task("sending", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _confirm(ship_id: str, number: str, about: dict) -> None:
@@ -262,7 +268,13 @@ def _passphrase(given: "str | None", is_new: bool) -> str:
         if not sys.stdin.isatty():
             raise LineError("no passphrase: PILOTWIRE_PASSPHRASE or --passphrase")
         given = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new, err=True)
-    return backups.check_passphrase(given)
+    backups.check_passphrase(given)
+    return given
+
+
+def _command(board: ConsoleLink, password: "str | None") -> Callable[[str], dict]:
+    """Return what carries out console commands that take long, for tools.backup."""
+    return lambda line: _asked(board, line, password, _SEAL_S)
 
 
 def _asked(

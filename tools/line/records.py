@@ -1,7 +1,8 @@
 """Records of the boards made on this line: one SQLite file.
 
-PINs are in it, so only its owner can read it. The file is the judge of duplicates: a serial number, a SHIP ID and an SKI exist once in it, also
-when two lines work on it at the same time. Each finished step is written before the next begins.
+PINs are in it, so only its owner can read it. The file is the judge of duplicates: a serial
+number, a SHIP ID and an SKI exist once in it, also when two lines work on it at the same time.
+Each finished step is written before the next begins.
 """
 
 import json
