@@ -12,7 +12,7 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test test-quick conformance fuzz lint format tables check-tables docs \
+.PHONY: help setup run demo line test test-quick conformance fuzz lint format tables check-tables docs \
 	romfs sizes bench clean distclean
 
 help: ## list the targets
@@ -26,6 +26,9 @@ run: $(READY) ## simulated charger with its console here; ARGS="--help" lists th
 
 demo: $(READY) ## charger, energy manager and a limit, end to end; plot in build/demo.png
 	@$(PY) -m tools.demo $(ARGS)
+
+line: $(READY) ## simulated boards through the production line, paired by label; ARGS="--boards N"
+	@$(PY) -m tools.line.rehearsal $(ARGS)
 
 test: $(READY) ## everything CI checks: lint, generated tables, all tests
 	@$(MAKE) --no-print-directory lint check-tables
@@ -90,6 +93,9 @@ $(VENV_READY): pyproject.toml
 	  groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; \
 	  print("\n".join(groups["host"]))' > $(VENV)/host.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/host.txt
+	@printf '#!%s\nimport sys\n\nsys.path[0] = "%s"\nfrom tools.cli import main\n\nsys.exit(main())\n' \
+	  "$(CURDIR)/$(VENV)/bin/python" "$(CURDIR)" > $(VENV)/bin/pilotwire
+	@chmod +x $(VENV)/bin/pilotwire
 	@touch $@
 
 $(MICROPYTHON_READY): tools/micropython.py

@@ -113,11 +113,24 @@ class Records:
         return record
 
     def identify(self, serial: str, ski: str, ship_id: str, qr: str, version: str) -> None:
-        """Write who a board is. Raise LineError if another one has the same identity."""
+        """Write who a board is. Raise LineError if it, or the number, is another's."""
         try:
-            self._done(
-                serial, "identify", ski=ski, ship_id=ship_id, qr=qr, version=version, error=None
-            )
+            with self._writing():
+                record = self.get(serial)
+                if record.ski not in (None, ski):
+                    raise LineError(
+                        f"another line has given number {serial} to another board just now "
+                        f"(SKI {record.ski}): take another number"
+                    )
+                self._done(
+                    serial,
+                    "identify",
+                    ski=ski,
+                    ship_id=ship_id,
+                    qr=qr,
+                    version=version,
+                    error=None,
+                )
         except sqlite3.IntegrityError:
             other = self._base.execute(
                 "SELECT serial FROM boards WHERE (ski = ? OR ship_id = ?) AND serial != ?",
