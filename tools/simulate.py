@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ if __name__ == "__main__":
 from tools import micropython, romfs  # noqa: E402
 from tools.console_link import ConsoleLink  # noqa: E402
 
+_LOCKED = "error: locked"  # the answer to `shutdown` from a console with a password
 _STOP_TIMEOUT_S = 10.0  # for goodbyes and closing after `shutdown`, before signals are used
 
 
@@ -206,14 +208,14 @@ class Simulator(ConsoleLink):
 
         A process that a signal ended has a negative status.
         """
+        start = self.mark()
         if self.process.poll() is None:
             self._write("shutdown")
         for insist in (self.process.terminate, self.process.kill):
-            try:
-                self.process.wait(_STOP_TIMEOUT_S)
+            if self._ends(start):
                 break
-            except subprocess.TimeoutExpired:
-                insist()
+            start = self.mark()
+            insist()
         self.process.wait()
         self._reader.join()
         self.process.stdin.close()
@@ -224,6 +226,17 @@ class Simulator(ConsoleLink):
         """End the process at once, as a power cut would."""
         self.process.kill()
         self.stop()
+
+    def _ends(self, start: int) -> bool:
+        """Wait for the end of the process; it does not end by itself if its console is locked."""
+        end = time.monotonic() + _STOP_TIMEOUT_S
+        while self.process.poll() is None:
+            with self._news:
+                is_locked = any(line.startswith(_LOCKED) for line in self.lines[start:])
+            if is_locked or time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
 
     @property
     def port(self) -> int:

@@ -63,7 +63,7 @@ def flash(
         )
     except OSError as problem:
         raise LineError(f"esptool does not start: {problem.strerror}; make setup installs it")
-    last = ""
+    last = fatal = ""
     with process:
         try:
             for line in process.stdout:  # \r counts as a line's end, so progress comes as it goes
@@ -72,11 +72,12 @@ def flash(
                     progress(float(percent[1]))
                 elif line.strip():
                     last = line.strip()
+                    fatal = fatal or last * ("fatal error" in last)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
         raise LineError(
-            f"flashing {port} failed: {last or 'esptool said nothing'}. Check cable and chip "
-            f"({chip}); if it does not connect, hold BOOT while pressing RESET, then repeat"
+            f"flashing {port} failed: {fatal or last or 'esptool said nothing'} Check cable and "
+            f"chip ({chip}); if it does not connect, hold BOOT while pressing RESET, then repeat"
         )
