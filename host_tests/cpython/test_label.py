@@ -17,7 +17,7 @@ import resvg_py
 from PIL import Image, ImageChops, ImageFilter
 from zebrafy import ZebrafyZPL
 
-from tools.label import files, raster, vector
+from tools.label import files, raster, rules, vector
 from tools.label.design import design
 from tools.label.scan import Scan, scan, scan_file
 from tools.label.stock import SHEETS, SIZES, LabelError, parse_sheet, parse_size
@@ -85,6 +85,91 @@ def test_a_label_is_still_read_when_print_and_camera_are_not_sharp(kind):
         7, Image.Resampling.BICUBIC, expand=True, fillcolor=255
     )
     assert [found.text for found in scan(drawn)] == [QR]
+
+
+EVERYTHING = {
+    **FIELDS,
+    "PIN": "12345678",
+    "BSKI": "B467 A399 9EB5 EFA6 71DE 0032 F08A 9C9E 5EFD A0E1",
+    "B2SKI": "B467 A399 9EB5 EFA6 71DE 0032 F08A 9C9E 5EFD A0E1",
+    "PKEY": "x",
+    "PBKEY": "x",
+    "PB2KEY": "x",
+    "CERTURL": "https://example.com/a",
+    "CERTBURL": "http://example.com/b",
+    "CERTB2URL": "https://example.com/c",
+    "CAT": "2,3",
+    "NOMINALPOWER": "-11000,22000",
+    "FPH256": "0123456789ABCDEF" * 4,
+    "SPSEC": "0123456789ABCDEF" * 2,
+}
+
+
+def test_what_the_board_writes_keeps_every_rule_and_each_field_has_its_own():
+    for fields in (FIELDS, {**FIELDS, "PIN": "5555aaaaff"}, EVERYTHING):
+        text = qr.write(fields)
+        assert qr.read(text) == fields
+        assert list(rules.check(text)) == [part.split(":")[0] for part in text.split(";")[1:-2]]
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("SKI:b467 a399 9eb5 efa6 71de 0032 f08a 9c9e 5efd a0e1", "SKI is 40 upper-case"),
+        ("SKI:" + SKI.upper(), "four a group"),
+        ("SKI:B467 A399 9EB5 EFA6 71DE 0032 F08A 9C9E 5EFD  A0E1", "four a group"),
+        ("PIN:12345678", "PIN is 8 to 16"),
+        ("PIN:1234 567", "a PIN has 8 to 16 digits"),
+        ("PIN:1234 5678 9ABC DEF0 1", "PIN is 8 to 16"),
+        ("PIN:5555 aaaa ff", "PIN is 8 to 16"),
+        ("ID:" + "x" * 64, "ID has more than 63 octets"),
+        ("ID:", "ID is a text"),
+        ("BRAND:" + "ö" * 17, "BRAND has more than 32 octets"),
+        ("BRAND: ", "BRAND is a text"),
+        ("MODEL:two\nlines", "control or separator"),
+        ("MODEL:a\u2028b", "control or separator"),
+        ("MODEL:a\u00a0b", "control or separator"),
+        ("TYPE:\u200b", "control or separator"),
+        ("SERIAL:" + "1" * 33, "SERIAL has more than 32"),
+        ("CAT:three", "CAT is numbers"),
+        ("CAT:3,", "CAT is numbers"),
+        ("NOMINALPOWER:11000", "the largest production"),
+        ("NOMINALPOWER:11000,0", "the largest production"),
+        ("NOMINALPOWER:0,-11000", "the largest production"),
+        ("NOMINALPOWER:-0,11000", "the largest production"),
+        ("NOMINALPOWER:0,11000.5", "the largest production"),
+        ("FPH256:" + "ab" * 32, "64 upper-case"),
+        ("FPH256:" + "AB" * 31, "64 upper-case"),
+        ("SPSEC:" + "AB" * 15, "32 upper-case"),
+        ("CERTURL:example.com", "a URL"),
+        ("BSKI:" + SKI.upper(), "BSKI is 40"),
+        ("COLOUR:red", "COLOUR is no field"),
+    ],
+)
+def test_a_field_that_breaks_its_rule_is_named(field, told):
+    key = field.partition(":")[0]
+    parts = qr.write(EVERYTHING).split(";")
+    at = [n for n, part in enumerate(parts) if part.startswith(key + ":")] or [-2]
+    parts[at[0]] = field + (";" + parts[-2] if at == [-2] else "")
+    with pytest.raises(LabelError, match="breaks the rules.*" + told):
+        rules.check(";".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (QR[:-1], "ends with ENDSHIP;"),
+        (QR.replace("ENDSHIP;", ""), "ends with ENDSHIP;"),
+        ("x" + QR, "begins with SHIP;"),
+        (QR.replace("CAT:3;", "CAT:3;CAT:3;"), "there twice"),
+        (QR.replace("CAT:3;", "").replace("BRAND", "CAT:3;BRAND"), "not in the order SKI, PIN"),
+        (QR.replace("ID:i:12345_u:EVSE-0001;", ""), "ID is missing"),
+        ("SHIP;ENDSHIP;", "SKI is missing; ID is missing; BRAND is missing; MODEL is missing"),
+    ],
+)
+def test_order_completeness_and_both_ends_are_rules_too(text, told):
+    with pytest.raises(LabelError, match=told):
+        rules.check(text)
 
 
 def test_letters_beyond_ascii_are_utf_8():
@@ -164,7 +249,7 @@ def test_text_stays_on_the_label():
 
 
 def test_a_long_model_is_cut_but_not_the_serial_number():
-    fields = {**FIELDS, "MODEL": "A model name that nobody could read on a label of this size"}
+    fields = {**FIELDS, "MODEL": "A model name of 32 letters, long"}
     title, serial = words(qr.write(fields))[:2]
     assert title.startswith("Acme A model") and title.endswith("…")
     assert serial == "S/N 0001"
@@ -234,12 +319,13 @@ def test_a_sheet_that_was_begun_is_used_up_and_a_crooked_printer_corrected():
     ("text", "size", "kind", "dpi", "told"),
     [
         ("SKI:" + SKI, "50x30", "pdf", 300, "no text of a SHIP label"),
+        (QR.replace("CAT:3;", ""), "50x30", "pdf", 300, "CAT is missing"),
         (QR, "15x15", "pdf", 300, "needs 17.5 mm each way"),
         (QR, "20x20", "pdf", 300, "no room for text"),
         (QR, "50x30", "png", 150, "dots an inch"),
         (QR, "50x30", "bmp", 300, "formats are pdf, png, svg, zpl"),
         (qr.write({**FIELDS, "BRAND": "充電器"}), "50x30", "png", 300, "--font"),
-        (qr.write({**FIELDS, "BRAND": "b" * 2000}), "50x30", "pdf", 300, "each way"),
+        (qr.write({**FIELDS, "PKEY": "b" * 2000}), "50x30", "pdf", 300, "each way"),
     ],
 )
 def test_what_makes_no_label_is_refused_with_the_reason(text, size, kind, dpi, told):
@@ -283,6 +369,9 @@ def test_files_are_for_the_owner_as_a_pin_is_on_them(tmp_path):
     paths = files.write(tmp_path / "new", "0001", {"svg": b"s", "zpl": b"z"})
     assert [path.name for path in paths] == ["0001.svg", "0001.zpl"]
     assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
+    for name in ("../0001", "a/b", ".hidden", "/etc/x"):
+        (path,) = files.write(tmp_path / "new", name, {"svg": b"s"})
+        assert path.parent == tmp_path / "new" and path.exists()
 
 
 def test_a_job_reaches_a_network_printer_whole():

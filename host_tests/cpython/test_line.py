@@ -16,6 +16,11 @@ from tools.line.provision import Provisioning
 from tools.line.records import STEPS, Records
 
 
+def label_text(ski, ship_id, serial):
+    fields = {"SKI": ski, "ID": ship_id, "BRAND": "Acme", "MODEL": "E", "CAT": "3"}
+    return qr.write({**fields, "SERIAL": serial})
+
+
 class Board(ConsoleLink):
     """A board with an identity of its own; `answers` replaces what it says."""
 
@@ -28,7 +33,7 @@ class Board(ConsoleLink):
             "id": {
                 "ski": identity.ski,
                 "ship_id": "Acme-" + serial,
-                "qr": qr.write({"SKI": identity.ski, "ID": "Acme-" + serial, "SERIAL": serial}),
+                "qr": label_text(identity.ski, "Acme-" + serial, serial),
             },
             "certificate": {"text": identity.certificate_path.read_text()},
             "status": {"version": "1.2.3"},
@@ -111,7 +116,7 @@ def test_a_ship_id_is_given_once(records, tmp_path):
     other = Board(tmp_path / "b", "0002")
     other.answers["id"].update(
         ship_id="Acme-0001",
-        qr=qr.write({"SKI": other.ski, "ID": "Acme-0001", "SERIAL": "0002"}),
+        qr=label_text(other.ski, "Acme-0001", "0002"),
     )
     with pytest.raises(LineError, match="this board is 0001 already"):
         run(records, other, "0002")
@@ -183,8 +188,9 @@ def test_a_firmware_without_self_test_does_not_pass(records, tmp_path):
     [
         ({"ski": "ab" * 20}, "do not belong together"),
         ({"ship_id": "Acme-2"}, "do not belong together"),
-        ({"qr": qr.write({"SKI": "ab" * 20, "ID": "Acme-0001"})}, "do not belong together"),
+        ({"qr": label_text("ab" * 20, "Acme-0001", "0001")}, "do not belong together"),
         ({"qr": "SHIP;"}, "identity is not usable"),
+        ({"qr": qr.write({"SKI": "ab" * 20, "ID": "Acme-0001"})}, "BRAND is missing"),
     ],
 )
 def test_a_label_that_does_not_fit_the_key_is_refused(records, tmp_path, change, told):

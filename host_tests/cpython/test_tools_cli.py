@@ -23,7 +23,8 @@ SKI = "b467a3999eb5efa671de0032f08a9c9e5efda0e1"
 
 
 def text_of(serial: str, ski: str = SKI) -> str:
-    return qr.write({"SKI": ski, "ID": "Acme-" + serial, "BRAND": "Acme", "SERIAL": serial})
+    fields = {"SKI": ski, "ID": "Acme-" + serial, "BRAND": "Acme", "MODEL": "E", "SERIAL": serial}
+    return qr.write({**fields, "CAT": "3"})
 
 
 def plain(err: str) -> str:

@@ -20,6 +20,7 @@ import pytest
 from host_tests.e2e.world import Manager
 from tools import cli, simulate
 from tools.console_link import ConsoleError
+from tools.lib import qr
 from tools.line import rehearsal
 from tools.line.records import STEPS
 from tools.serial_board import SerialBoard
@@ -198,7 +199,8 @@ def test_a_peer_is_trusted_by_the_picture_of_its_label(tmp_path):
     options = ("--simulate", "--serial", "0001", "--state", tmp_path)
     with Manager(tmp_path / "manager") as manager:
         ski = manager.identity.ski
-        text = f"SHIP;SKI:{ski};ID:{manager.identity.ship_id};ENDSHIP;"
+        fields = {"SKI": ski, "ID": manager.identity.ship_id, "SERIAL": "1", "CAT": "2"}
+        text = qr.write({**fields, "BRAND": "Acme", "MODEL": "Manager"})
     words = ("label", "--qr", text, "--format", "png", "--labels", tmp_path / "labels")
     code, (label,) = pilotwire(*words)
     assert code == 0

@@ -1,7 +1,8 @@
 """Labels of chargers: the SHIP QR code with what a person has to read, in SVG, PDF, PNG and ZPL.
 
 stock.py     sizes of labels and sheets that can be bought
-symbol.py    the QR code's modules (SHIP 12, SRIP 3)
+rules.py     what the text in the QR code must be like (SHIP 12, SRIP 3)
+symbol.py    the QR code's modules
 fonts.py     widths and outlines of text
 design.py    where everything is on a label, in millimetres
 vector.py    a design as SVG or PDF, and sheets of many labels

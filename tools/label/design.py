@@ -9,9 +9,8 @@ that picture and words cannot differ.
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.label import fonts, symbol
+from tools.label import fonts, rules, symbol
 from tools.label.stock import LabelError
-from tools.lib import qr, ski
 
 _MARGIN_MM = 1.0
 _MAX_EM_MM = 3.2
@@ -34,7 +33,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Design:
-    """A finished label. `modules` are drawn from (x, y), `module_mm` wide; the rest is white."""
+    """A finished label; its name is the serial number.
+
+    `modules` are drawn from (x, y), `module_mm` wide; the rest is white.
+    """
 
     name: str
     qr_text: str
@@ -61,11 +63,8 @@ def design(
     module_mm: float = symbol.MODULE_MM,
     font: "Path | None" = None,
 ) -> Design:
-    """Lay out the label of this QR text. Raise LabelError if it is none or does not fit."""
-    try:
-        fields = qr.read(qr_text)
-    except ValueError as problem:
-        raise LabelError(f"no text of a SHIP label: {problem}")
+    """Lay out the label of this QR text. Raise LabelError if it breaks a rule or does not fit."""
+    fields = rules.check(qr_text)
     if module_mm < symbol.MODULE_MM:
         raise LabelError(f"modules have at least {symbol.MODULE_MM} mm, not {module_mm:g}")
     modules = symbol.modules(qr_text)
@@ -89,9 +88,17 @@ def design(
             f"beside the QR code of {side:.1f} mm: take a larger one"
         )
     quiet = symbol.QUIET * module_mm
-    name = fields.get("SERIAL") or fields["SKI"]
     return Design(
-        name, qr_text, width, height, modules, module_mm, x + quiet, y + quiet, texts, font
+        name=fields["SERIAL"],
+        qr_text=qr_text,
+        width_mm=width,
+        height_mm=height,
+        modules=modules,
+        module_mm=module_mm,
+        x_mm=x + quiet,
+        y_mm=y + quiet,
+        texts=texts,
+        font=font,
     )
 
 
@@ -124,14 +131,14 @@ def _texts(fields: dict, box: tuple, font: "Path | None") -> "tuple[Text, ...]":
 
 def _lines(fields: dict, groups: int) -> "list[_Line]":
     """Return what is printed, top to bottom, with so many groups of the SKI on a line."""
-    title = " ".join(fields[key] for key in ("BRAND", "MODEL") if fields.get(key))
-    lines = [_Line(title, fonts.BOLD, may_shrink=True)] if title else []
-    if fields.get("SERIAL"):
-        lines.append(_Line("S/N " + fields["SERIAL"], fonts.BOLD))
-    if fields.get("PIN"):
-        lines.append(_Line("PIN " + ski.group(fields["PIN"]).upper(), fonts.BOLD))
+    lines = [
+        _Line(fields["BRAND"] + " " + fields["MODEL"], fonts.BOLD, may_shrink=True),
+        _Line("S/N " + fields["SERIAL"], fonts.BOLD),
+    ]
+    if "PIN" in fields:
+        lines.append(_Line("PIN " + fields["PIN"], fonts.BOLD))
     lines.append(_Line("SKI", fonts.SANS))
-    words = ski.group(fields["SKI"]).upper().split(" ")
+    words = fields["SKI"].split(" ")
     for at in range(0, len(words), groups):
         lines.append(_Line(" ".join(words[at : at + groups]), fonts.MONO))
     return lines

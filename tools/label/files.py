@@ -1,5 +1,6 @@
 """Labels as files, one for each format, and on their way to a label printer."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -31,7 +32,11 @@ def render(
 
 
 def write(folder: Path, name: str, labels: "dict[str, bytes]") -> "list[Path]":
-    """Write `folder/name.format` for each format, readable by the owner: a PIN is on them."""
+    """Write `folder/name.format` for each format, readable by the owner: a PIN is on them.
+
+    What a file name should not have is replaced in `name`, which may come from a QR text.
+    """
+    name = re.sub(r"[^\w.-]|^\.", "_", name)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for kind, octets in labels.items():

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tools.console_link import ConsoleError, ConsoleLink
 from tools.energy_manager.identity import WrongCertificate, certificate_ski
+from tools.label import rules
 from tools.lib import qr
 from tools.line import LineError
 from tools.line.records import STEPS, Record, Records
@@ -160,6 +161,7 @@ def check_identity(board: ConsoleLink, identity: dict, serial: str) -> None:
     try:
         certificate = x509.load_pem_x509_certificate(answer["text"].encode())
         proven = certificate_ski(certificate.public_bytes(Encoding.DER))
+        rules.check(identity["qr"])
         fields = qr.read(identity["qr"])
     except (WrongCertificate, KeyError, ValueError) as problem:
         raise LineError(f"the board's identity is not usable: {problem}")
