@@ -66,6 +66,7 @@ def warm_up(certificates, charger, manager):
     manager.wait_usable()
     manager.release()  # controlled: the charger changes no state by itself meanwhile
     charger.command("log")
+    charger.command("peers")
     for _ in range(3):
         peers = [Peer(charger.port, certificates["good"]).reach("data")]
         peers.append(Peer(charger.port, certificates["stranger"]).reach("upgrade"))
