@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import threading
+from pathlib import Path
 
 import pypdfium2
 import pytest
@@ -413,3 +414,9 @@ def test_png_tells_its_resolution_to_the_dot():
     octets = files.render(QR, (50, 30), "png", 203)
     at = octets.index(b"pHYs") + 4
     assert struct.unpack(">IIB", octets[at : at + 9]) == (7992, 7992, 1)  # dots a metre
+
+
+def test_the_picture_in_the_readme_is_a_label():
+    with Image.open(Path(files.__file__).with_name("label.png")) as picture:
+        (found,) = scan(picture)
+    assert rules.check(found.text)["PIN"] == "5555 AAAA FF"

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -124,6 +125,23 @@ def cut_at_the_key(folder):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def test_the_commands_of_the_readme_do_what_it_says(tmp_path, monkeypatch):
+    text = (ROOT / "tools" / "line" / "README.md").read_text()
+    block = re.search(r"run by the tests:\n\n```\n(.*?)```", text, re.DOTALL)[1]
+    commands = [line.split() for line in block.splitlines()]
+    assert len(commands) == 5 and all(words[0] == "pilotwire" for words in commands)
+    monkeypatch.chdir(tmp_path)
+    for words in commands:
+        if "--simulate" in words:
+            words += ["--state", str(tmp_path)]
+        code, lines = pilotwire(*words[1:])
+        assert code == 0 and lines, words
+    assert sorted(path.name for path in Path("line/labels").iterdir()) == [
+        *("0001.pdf", "0001.png", "0002.pdf", "0002.png", "0002.zpl"),
+        *("0003.pdf", "0003.png", "sheet-0001-0003.pdf"),
+    ]
 
 
 def test_a_finished_number_and_a_copied_board_are_refused(tmp_path):
