@@ -13,7 +13,7 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run demo line test test-quick conformance fuzz lint format tables check-tables docs \
-	romfs sizes bench clean distclean
+	romfs sizes decode bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,8 +24,8 @@ setup: $(READY) ## fetch the host tools (.venv) and MicroPython, 64- and 32-bit 
 run: $(READY) ## simulated charger with its console here; ARGS="--help" lists the options
 	@$(PY) tools/simulate.py $(ARGS)
 
-demo: $(READY) ## charger, energy manager and a limit, end to end; plot in build/demo.png
-	@$(PY) -m tools.demo $(ARGS)
+demo: $(READY) ## charger and energy manager, end to end; SCENARIO=name, ARGS=--list, plots in build
+	@$(PY) -m tools.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 
 line: $(READY) ## simulated boards through the production line, paired by label; ARGS="--boards N"
 	@$(PY) -m tools.line.rehearsal $(ARGS)
@@ -70,6 +70,9 @@ romfs: $(READY) ## compile the firmware and pack build/pilotwire.romfs
 
 sizes: $(VENV_READY) ## bytes of compiled code and tables for each package
 	@$(PY) -m tools.romfs --sizes $(ARGS)
+
+decode: $(VENV_READY) ## names and lines of the sources in a log of an image; ARGS=console.log
+	@$(PY) -m tools.decode_traceback $(ARGS)
 
 bench: $(READY) ## measure times, heap and sizes; figures go to build/bench.json
 	@$(PY) -m host_tests.bench $(ARGS)

@@ -8,7 +8,7 @@ arguments are those of tools/simulate.py, which is the way to start a simulated 
     --serial TEXT            serial number
     --trust SKI              trust this peer from the start (may be repeated)
     --mdns-address A, --no-mdns
-    --phases 1|3 --speed N   of the simulated station
+    --phases 1|3 --switch-phases --feed-in W --iso15118 --speed N   of the simulated station
     --log-level error|info|debug, --json (events as JSON lines)
 """
 
@@ -38,6 +38,9 @@ class Options:
         self.config.trust = []
         self.state = "state"
         self.phases = 3
+        self.feed_in_w = 0
+        self.iso15118 = False
+        self.switch_phases = False
         self.speed = 1
         self.level = "info"
         self.json = False
@@ -70,6 +73,12 @@ class Options:
             self.state = next(words)
         elif word == "--phases":
             self.phases = int(next(words))
+        elif word == "--feed-in":
+            self.feed_in_w = int(next(words))
+        elif word == "--iso15118":
+            self.iso15118 = True
+        elif word == "--switch-phases":
+            self.switch_phases = True
         elif word == "--speed":
             self.speed = int(next(words))
         elif word == "--log-level":
@@ -97,7 +106,13 @@ def _run(options):
     clock = Clock(options.speed) if options.speed > 1 else wall
     log = Log(clock, LEVELS.index(options.level), not options.json, options.json)
     storage = Storage(options.state, log)
-    node = Node(options.config, create(phases=options.phases), storage, clock, wall, log)
+    board = create(
+        phases=options.phases,
+        feed_in_w=options.feed_in_w,
+        iso15118=options.iso15118,
+        switch_phases=options.switch_phases,
+    )
+    node = Node(options.config, board, storage, clock, wall, log)
     try:
         asyncio.run(node.run(Console(node)))
     finally:

@@ -16,9 +16,10 @@ import time
 
 from micropython import const
 
-from evse import arbiter as sources
 from evse.arbiter import Arbiter
+from evse.car import Car
 from evse.charging import CHANGED_CONNECTED, CHANGED_FAULTS, ChargingControl
+from firmware import limits
 from firmware.identity import load_or_make
 from firmware.links import Links
 from firmware.neighbours import CATEGORY, Neighbours
@@ -36,9 +37,6 @@ _RESTART_MS = const(1_000)
 
 MAX_MESSAGE = const(16_384)
 
-# Limits of a protocol hold only while its task lives: without news for this long the source is
-# stale and the arbiter takes the fallback.
-_LPC_EXPIRY_MS = const(10_000)
 
 _COUNTER_STEP = const(1_000)  # msgCounter is stored ahead in steps, to spare the flash
 
@@ -83,6 +81,7 @@ class Node:
         self._ev_changed = False
         self._faults_changed = False
         self._told = None
+        self.summary = {}
         self.station = Station(
             self._description(),
             self.control.meter,
@@ -91,6 +90,8 @@ class Node:
             clock.now_ms,
             wall.timestamp,
             self._limit_changed,
+            Car(self.control),
+            self._show_summary if board.HAS_DISPLAY else None,
         )
         self.device = self.station.device
         self._counter_limit = self.device.counter
@@ -110,6 +111,7 @@ class Node:
                 "powerSource": "mains3Phase" if board.PHASES == 3 else "mainsSinglePhase",
             },
             nominal_ma * board.NOMINAL_VOLTAGE_MV // 1000,
+            board.FEED_IN_W,
         )
 
     # --- life -------------------------------------------------------------------------------
@@ -196,25 +198,17 @@ class Node:
         return names[0] if names else ""
 
     def _limit_changed(self):
-        """The LPC cap may have changed: it holds at once, before anybody is told."""
+        """A limit may have changed: it holds at once, before anybody is told."""
         self._publish_limits(self.clock.now_ms())
         self.control.step(self.clock.now_ms())
 
     def _publish_limits(self, now):
-        lpc = self.station.lpc
-        cap = lpc.cap_w()
-        if cap is None:
-            self.arbiter.withdraw(sources.LPC)
-        else:
-            failsafe = min(cap, lpc.limit.failsafe_w)
-            self.arbiter.publish(
-                sources.LPC,
-                now,
-                watts=cap,
-                expires_ms=_LPC_EXPIRY_MS,
-                fallback=failsafe,
-                reason=lpc.state_name(),
-            )
+        limits.publish(self.station, self.arbiter, self.board, now)
+
+    def _show_summary(self, summary):
+        """What the last session cost (EVCS): a display of its own is the board's business."""
+        self.summary = summary
+        self.log.event("summary", **summary)
 
     # --- timers -----------------------------------------------------------------------------
 
@@ -294,8 +288,9 @@ class Node:
 class StationDescription:
     """What the device tells of itself (usecases.station)."""
 
-    def __init__(self, address, manufacturer, nominal_w):
+    def __init__(self, address, manufacturer, nominal_w, feed_in_w):
         self.address = address
+        self.feed_in_w = feed_in_w
         self.manufacturer = manufacturer
         self.nominal_w = nominal_w
 

@@ -13,7 +13,9 @@ import json
 
 from micropython import const
 
-MAX_NESTING = const(32)  # arrays and objects inside one another; deeper text raises ValueError
+# Text that is beyond these raises ValueError.
+MAX_NESTING = const(32)  # arrays and objects inside one another
+MAX_NUMBER = const(64)  # octets: the time to read a number grows with the square of its length
 
 # A memoryview cannot search, so text is looked at through copies of this size: a small one first,
 # because most values are short.
@@ -24,8 +26,8 @@ _WINDOW = const(512)
 def end_of_value(text, start):
     """Index behind the JSON value at `start`; white space before it is allowed.
 
-    Checks strings, nesting (`MAX_NESTING`) and that every bracket is closed, not which bracket
-    closes which. Raises ValueError.
+    Checks strings, nesting (`MAX_NESTING`), the length of numbers (`MAX_NUMBER`) and that every
+    bracket is closed, not which bracket closes which. Raises ValueError.
     """
     start = skip_space(text, start)
     first = text[start] if start < len(text) else 0
@@ -53,7 +55,7 @@ def _scan(window, depth):
     It ends behind the bracket that makes the depth 0, before a string that is not closed in the
     window, or at the end of the window.
     """
-    at = 0
+    at = digits = 0
     end = len(window)
     find = window.find
     while at < end:
@@ -75,6 +77,12 @@ def _scan(window, depth):
                 depth -= 1
                 if not depth:
                     break
+        elif octet < 0x30:  # comma, space
+            digits = 0
+        else:  # colons count too: there are no more of them in a row than brackets
+            digits += 1
+            if digits > MAX_NUMBER:
+                raise ValueError("number too long")
     return at, depth
 
 
@@ -113,7 +121,7 @@ def _end_of_word(text, start):
         if octet <= 0x20 or octet == 0x2C or octet == 0x5D or octet == 0x7D:  # , ] }
             break
         at += 1
-    if at == start:
+    if not 0 < at - start <= MAX_NUMBER:
         raise ValueError("value expected")
     return at
 

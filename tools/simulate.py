@@ -79,6 +79,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--phases", type=int, choices=(1, 3), default=3, help="phases connected (%(default)s)")
     add(
+        "--feed-in", type=_number(0, 22_000), default=0, metavar="W", help="power the car can give"
+    )
+    add("--iso15118", action="store_true", help="the station can ask the car")
+    add("--switch-phases", action="store_true", help="the station can charge on L1 alone")
+    add(
         "--speed",
         type=_number(1, 1000),
         default=1,
@@ -139,6 +144,9 @@ def command_line(options: argparse.Namespace) -> "tuple[list[str], dict[str, str
     for ski in options.trust:
         command += ["--trust", ski]
     command += ["--phases", str(options.phases), "--speed", str(options.speed)]
+    command += ["--feed-in", str(options.feed_in)]
+    command += ["--iso15118"] if options.iso15118 else []
+    command += ["--switch-phases"] if options.switch_phases else []
     command += ["--log-level", options.log_level]
     command += ["--mdns-address", options.mdns_address or options.address]
     command += ["--no-mdns"] * options.no_mdns + ["--json"] * options.json

@@ -21,6 +21,7 @@ _WATT_MS_PER_WH = const(3_600_000)
 
 _OPTIONS = (
     "phases max_ma battery_wh lag_ms ramp_ma_s take_permille "
+    "wanted_wh departure_s iso15118 give_ma "
     "asleep ignores_pilot diode_short wants_ventilation pilot_short"
 )
 
@@ -30,7 +31,8 @@ class EV:
 
     def __init__(self):
         self.is_plugged = False
-        self.current_ma = [0, 0, 0]
+        self.current_ma = [0, 0, 0]  # negative: it gives
+        self.may_give_ma = 0  # on each phase; set by the board
         self.stored_wh = 0
         self._reset()
 
@@ -41,6 +43,10 @@ class EV:
         self.lag_ms = 1_500  # from a change of the pilot to the first reaction, at most 5 000
         self.ramp_ma_s = 4_000
         self.take_permille = 970  # of the current that is offered
+        self.iso15118 = False  # it tells who it is, its charge, and what it wants
+        self.wanted_wh = 0  # 0: it is full when its battery is
+        self.departure_s = 0  # after plug-in; 0: it does not say
+        self.give_ma = 0  # instead of charging: what it gives back on each phase, if it may
         self.asleep = False
         self.ignores_pilot = False  # draws what it can and never opens S2 by itself
         self.diode_short = False
@@ -122,15 +128,18 @@ class EV:
         elif not self._ma:
             self._s2 = False
         goal_ma = min(offered_ma, self.max_ma, self._taper_ma())
+        if self.give_ma and self.may_give_ma:
+            goal_ma = 0
         self._ramp(elapsed_ms, goal_ma, is_powered)
         self._share()
 
     def charge(self, watt_ms: int) -> None:
-        """Put energy into the battery."""
+        """Put energy into the battery; a negative one is taken out."""
         self._watt_ms += watt_ms
-        if self._watt_ms >= _WATT_MS_PER_WH:
-            self._watt_ms -= _WATT_MS_PER_WH
-            self.stored_wh += 1
+        if abs(self._watt_ms) >= _WATT_MS_PER_WH:
+            wh = 1 if watt_ms > 0 else -1
+            self._watt_ms -= wh * _WATT_MS_PER_WH
+            self.stored_wh += wh
 
     def _follow(self, elapsed_ms, offered_ma):
         """Believe the pilot `lag_ms` after it moved; the newest value counts."""
@@ -163,6 +172,12 @@ class EV:
             self._ma = max(goal_ma, self._ma - step_ma)
 
     def _share(self):
+        give_ma = 0
+        if self._s2 and not self._ma and self.stored_wh > 0:
+            give_ma = min(self.give_ma, self.may_give_ma, self._followed_ma)
         for i in range(3):
+            if give_ma:
+                self.current_ma[i] = -give_ma if i < self.phases else 0
+                continue
             permille = self.take_permille - i * _SPREAD_PERMILLE
             self.current_ma[i] = self._ma * permille // 1000 if i < self.phases else 0

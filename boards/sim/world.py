@@ -26,6 +26,7 @@ class World:
         self.duty_u16 = 65535
         self.coil = False
         self.is_closed = False  # the contacts
+        self.connected = phases  # that lead to the car, from L1
         self.nominal_mv = 230_000
         self.frequency_mhz = 50_000
         self.welded = False
@@ -39,6 +40,7 @@ class World:
         self.phase_power_w = [0] * phases
         self.power_w = 0
         self.energy_wh = 0
+        self.produced_wh = 0
         self._watt_ms = 0
         self._now = None
         self._coil_ms = 0
@@ -50,6 +52,12 @@ class World:
         if not isinstance(value, int) or value < 0:
             raise ValueError("the value is an integer, 0 or more")
         setattr(self, option, value)
+
+    def connect(self, count: int) -> None:
+        """Lead so many phases to the car. RuntimeError if that would be under load."""
+        if self.is_closed:
+            raise RuntimeError("phases must not be switched while the contacts are closed")
+        self.connected = count
 
     def options(self) -> "list[str]":
         """Return the names that `set` accepts."""
@@ -83,7 +91,7 @@ class World:
         ev.tick(_TICK_MS, self.duty_u16, self.is_closed)
         power_w = 0
         for i in range(self.phases):
-            ma = ev.current_ma[i] if self.is_closed else 0
+            ma = ev.current_ma[i] if self.is_closed and i < self.connected else 0
             mv = self.nominal_mv + (0, 800, -600)[i] - ma * _SAG_MV_PER_A // 1000
             self.current_ma[i] = ma
             self.voltage_mv[i] = mv
@@ -96,6 +104,9 @@ class World:
             if self._watt_ms >= _WATT_MS_PER_WH:
                 self._watt_ms -= _WATT_MS_PER_WH
                 self.energy_wh += 1
+            elif self._watt_ms <= -_WATT_MS_PER_WH:
+                self._watt_ms += _WATT_MS_PER_WH
+                self.produced_wh += 1
 
     def _move_contacts(self):
         wanted = (self.coil and not self.stuck_open) or bool(self.welded)

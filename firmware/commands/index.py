@@ -20,6 +20,7 @@ limits|status|||all limits, who set them, which one is binding|limits
 peers|peers|||trusted peers, connections, and nodes seen in the network|peers
 trust|peers|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
 untrust|peers|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
+set|setting|?|[NAME VALUE]|opev_safe_ma, opev_strict, charge_mode (0-2)|set charge_mode 1
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
 log|device|||what happened lately|log
 restart|system|||start the firmware again|restart
@@ -52,6 +53,8 @@ def command(name):
         from firmware.commands.status import run
     elif module == "peers":
         from firmware.commands.peers import run
+    elif module == "setting":
+        from firmware.commands.setting import run
     elif module == "car":
         from firmware.commands.car import run
     else:

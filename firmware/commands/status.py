@@ -29,6 +29,7 @@ def _status(node):
         "power_w": meter.power_w,
         "current_ma": meter.current_ma,
         "session_wh": control.session.energy_wh,
+        "summary": node.summary,
         "faults": control.fault_names(),
         "why": control.explain(),
         "lpc_state": lpc.state_name(),

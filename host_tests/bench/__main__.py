@@ -4,7 +4,7 @@ make bench                        table, build/bench.json
 make bench ARGS=--write           also the table in host_tests/README.md
 make bench ARGS="--against HOST:PORT"
     the same client against another charger that trusts the SKI that is printed
-make bench ARGS="--only latency"  one part: latency, heap, spine or sizes
+make bench ARGS="--only latency"  one part: latency, usecases, heap, spine or sizes
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tests.bench import heap, latency, sizes, spine
+from host_tests.bench import heap, latency, sizes, spine, usecases
 from host_tests.bench.figures import Figure, median, p95
 from tools.energy_manager.identity import Identity
 
@@ -26,7 +26,7 @@ OUTPUT = ROOT / "build" / "bench.json"
 README = ROOT / "host_tests" / "README.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
-PARTS = ("latency", "heap", "spine", "sizes")
+PARTS = ("latency", "usecases", "heap", "spine", "sizes")
 
 
 def main() -> int:
@@ -61,6 +61,9 @@ def measure(only: str | None, console: Console) -> list[Figure]:
         if only in (None, "latency"):
             status.update("times on loopback")
             figures += latency.measure(folder)
+        if only in (None, "usecases"):
+            status.update("limits of the use cases")
+            figures += usecases.measure(folder)
         if only in (None, "heap"):
             figures += heap.measure(folder, status.update)
         if only in (None, "spine"):

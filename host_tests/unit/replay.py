@@ -165,7 +165,9 @@ class Replay:
         if what == "has":
             self._features[address_of(words[0])] = tuple(words[1:])
         elif what == "limit":
-            address, description = address_of(words[0]), tuple(words[2:])
+            # Some stations leave out the direction of what can only be consumption.
+            address = address_of(words[0])
+            description = tuple(["consume" if word == "-" else word for word in words[2:]])
             before = [k for k in self._limits if self._limits[k][0] == (address, description)]
             self._limits[address, int(words[1])] = ((address, description), len(before))
         elif what == "asks":

@@ -86,6 +86,13 @@ class Description:
     address = EVSE
     manufacturer = {"deviceName": "EVSE 22", "vendorName": "Acme"}
     nominal_w = 11_000
+    feed_in_w = 0
+
+
+class FeedInDescription(Description):
+    """Of a station whose car can give power back."""
+
+    feed_in_w = 10_000
 
 
 class FakeMeter:
@@ -98,32 +105,73 @@ class FakeMeter:
         self.current_ma = [6090] * phases
         self.voltage_mv = [230_000] * phases
         self.energy_wh = 1234
+        self.produced_wh = None
         self.frequency_mhz = 50_010
         self.state = 0
         self.value_source = 0
 
 
+class FakeCar:
+    """Stands for evse.car.Car."""
+
+    def __init__(self, meter):
+        self.meter = meter
+        self.phases = meter.phases
+        self.nominal_mv = 230_000
+        self.has_meter = True
+        self.told = None
+        self.limit_ma = 16_000
+        self.in_use = meter.phases
+        self.wh = 0
+        self.operating = "normalOperation"
+
+    def max_ma(self):
+        return self.limit_ma
+
+    def phases_in_use(self):
+        return self.in_use
+
+    def session_wh(self):
+        return self.wh
+
+    def state(self, now):
+        return self.operating
+
+
 class World:
     """The station with one connected manager, unless `connect` is False."""
 
-    def __init__(self, settings=None, connect=True, phases=3):
+    def __init__(
+        self,
+        settings=None,
+        connect=True,
+        phases=3,
+        description=Description,
+        on_summary=None,
+        has_meter=True,
+    ):
         self.now = 1_000_000
         self.fault = ""
         self.limit_changes = 0
         self.logged = []
         self.settings = Settings() if settings is None else settings
         self.meter = FakeMeter(phases)
+        self.car = FakeCar(self.meter)
+        self.car.has_meter = has_meter
         self.station = Station(
-            Description,
+            description,
             self.meter,
             lambda: self.fault,
             self.settings,
             lambda: self.now,
             lambda: None,
             self._limit_changed,
+            self.car,
+            on_summary,
         )
         self.device = self.station.device
         self.lpc = self.station.lpc
+        self.lpp = self.station.lpp
         self.manager = None
         if connect:
             self.manager = Manager(self)
@@ -148,7 +196,9 @@ class Manager:
         self.address = address
         self.version = "1.3.0"  # in the header of whatever is sent
         self.counter = 100
-        self.peer = Peer(world.device, "ski", lambda peer, text: world.logged.append(text))
+        self.peer = Peer(
+            world.device, "ski of " + address, lambda peer, text: world.logged.append(text)
+        )
         self.peer.start(world.now)
         self.beats = 0
         self.asked = []  # the station's reads and calls, as `Answer`s

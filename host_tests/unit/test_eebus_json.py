@@ -2,7 +2,15 @@
 
 import json
 
-from eebus_json import MAX_NESTING, end_of_value, from_wire, members, skip_space, to_wire
+from eebus_json import (
+    MAX_NESTING,
+    MAX_NUMBER,
+    end_of_value,
+    from_wire,
+    members,
+    skip_space,
+    to_wire,
+)
 
 DATAGRAM = (
     b'{"datagram":[{"header":[{"specificationVersion":"1.3.0"},{"addressSource":'
@@ -193,3 +201,17 @@ def test_strings_are_escaped_and_read_back():
     text = 'quote " backslash \\ newline \n'
     assert json.loads(to_wire(text)) == text
     assert to_wire('a"b') == b'"a\\"b"'
+
+
+def test_numbers_are_as_long_as_they_need_to_be_and_no_longer():
+    """Reading 16 000 digits takes MicroPython 16 ms, in which nothing else runs."""
+    longest = b"-1." + b"4" * (MAX_NUMBER - 3)
+    for text in (longest, b'{"a":[' + longest + b"," + longest + b"]}", b"[" * 32 + b"]" * 32):
+        assert end(text) == len(text)
+    nested = b'{"a":' * 31 + longest[:40] + b"}" * 31  # colons and brackets are no digits
+    assert end(nested) == len(nested)
+    string = b'{"a":"' + b"7" * 500 + b'"}'
+    assert end(string) == len(string)
+    for digits in (b"1" * (2 * MAX_NUMBER + 1), b"9" * 16_000, b"0." + b"5" * 600 + b"e1"):
+        for before, behind in ((b"", b""), (b'{"a":', b"}"), (b'["x",' + b'"y",' * 30, b"]")):
+            assert is_refused(before + digits + behind), before

@@ -1,8 +1,8 @@
-"""Meter values, phases in use, session energy, and the clearing rules of faults."""
+"""Meter values, session energy, and the clearing rules of faults."""
 
 from evse import faults
 from evse.faults import Faults
-from evse.metering import ERROR, NORMAL, OUT_OF_RANGE, Meter, PhaseCount
+from evse.metering import ERROR, NORMAL, OUT_OF_RANGE, Meter
 from evse.session import Session
 
 
@@ -34,60 +34,6 @@ def test_mean_voltage_and_largest_current_are_over_the_wired_phases():
     meter = Meter(1)
     meter.voltage_mv[0] = 228_000
     assert meter.mean_voltage_mv() == 228_000
-
-
-def test_all_wired_phases_are_assumed_until_a_smaller_picture_has_lasted_20_s():
-    phases = PhaseCount(3, 0)
-    assert phases.in_use == 3
-    for now in range(1_000, 21_000, 200):
-        phases.update(now, [10_000, 0, 0])
-        assert phases.in_use == 3
-    phases.update(20_999, [10_000, 0, 0])
-    assert phases.in_use == 3
-    phases.update(21_000, [10_000, 0, 0])
-    assert phases.in_use == 1
-
-
-def test_a_phase_more_than_assumed_counts_at_once():
-    phases = PhaseCount(3, 0)
-    phases.update(0, [6_000, 0, 0])
-    phases.update(20_000, [6_000, 0, 0])
-    assert phases.in_use == 1
-    phases.update(20_200, [6_000, 1_001, 0])
-    assert phases.in_use == 2
-    phases.update(20_400, [0, 0, 6_000])
-    assert phases.in_use == 3
-
-
-def test_a_current_between_used_and_unused_starts_the_count_again():
-    phases = PhaseCount(3, 0)
-    phases.update(0, [6_000, 0, 0])
-    phases.update(19_000, [1_200, 900, 900])
-    phases.update(20_000, [6_000, 499, 0])
-    assert phases.in_use == 3
-    phases.update(39_999, [6_000, 499, 0])
-    assert phases.in_use == 3
-    phases.update(40_000, [1_001, 499, 0])
-    assert phases.in_use == 1
-
-
-def test_no_current_says_nothing_about_phases():
-    phases = PhaseCount(3, 0)
-    for now in range(0, 60_000, 200):
-        phases.update(now, [0, 0, 0])
-    assert phases.in_use == 3
-
-
-def test_an_interruption_starts_the_count_again_and_a_new_car_forgets_it():
-    phases = PhaseCount(3, 0)
-    phases.update(0, [6_000, 0, 0])
-    phases.interrupt()
-    phases.update(20_000, [6_000, 0, 0])
-    assert phases.in_use == 3
-    phases.update(40_000, [6_000, 0, 0])
-    assert phases.in_use == 1
-    phases.reset()
-    assert phases.in_use == 3
 
 
 def test_session_energy_is_the_difference_of_the_total():

@@ -493,9 +493,9 @@ def test_plugging_in_adds_the_ev_entity_and_unplugging_removes_it():
     assert flat(flat(data["featureInformation"][0])["description"])["role"] == "server"
     assert use_cases.function == "nodeManagementUseCaseData"
     state = '{"deviceDiagnosisStateData":[]}'
-    answer = manager.send("read", CLIENT, ((1, 1), 1), state)[0]
+    answer = manager.send("read", CLIENT, ((1, 1), 2), state)[0]
     assert answer.data == [{"operatingState": "normalOperation"}]
-    assert manager.relate("Subscription", ((1, 1), 1), "DeviceDiagnosis") == 0
+    assert manager.relate("Subscription", ((1, 1), 2), "DeviceDiagnosis") == 0
     world.station.ev_connected(True)  # nothing new
     world.device.flush()
     assert manager.take() == []
@@ -505,5 +505,5 @@ def test_plugging_in_adds_the_ev_entity_and_unplugging_removes_it():
     entity = flat(flat(flat(removed.data)["entityInformation"][0])["description"])
     assert entity == {"entityAddress": [{"entity": [1, 1]}], "lastStateChange": "removed"}
     assert "featureInformation" not in flat(removed.data)
-    assert manager.send("read", CLIENT, ((1, 1), 1), state)[0].error == 4
+    assert manager.send("read", CLIENT, ((1, 1), 2), state)[0].error == 4
     assert len(list(world.device.subscriptions)) == 1

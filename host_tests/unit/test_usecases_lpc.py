@@ -270,6 +270,15 @@ def test_active_with_zero_duration_deactivates_at_once():
     assert limit_data(world)["isLimitActive"] is False
 
 
+def test_zero_duration_of_an_inactive_limit_is_no_duration_to_be_stored():
+    world = controlled()
+    assert world.manager.write_limit(INACTIVE + period("PT0S")) == 0
+    assert "timePeriod" not in limit_data(world)
+    assert world.manager.write_limit(LIMIT_4200) == 0
+    keep_alive(world, 100)
+    assert world.lpc.limit.state == LIMITED
+
+
 def test_a_duration_stored_while_inactive_counts_from_activation():
     world = controlled()
     assert world.manager.write_limit(INACTIVE + period("PT60S")) == 0

@@ -47,6 +47,27 @@ def test_every_measurement_has_description_parameter_and_value():
         assert parameters[0]["acMeasuredPhases"] == "abc"[:phases]
 
 
+def scenarios_of_mpc(world):
+    text = world.manager.read(NODE_MANAGEMENT, "nodeManagementUseCaseData").text
+    _, found, rest = text.partition('"monitoringOfPowerConsumption"')
+    return rest[rest.index("[") : rest.index("]") + 1] if found else None
+
+
+def test_x_mpc_is_announced_for_what_the_meter_measures():
+    world = World()
+    assert scenarios_of_mpc(world) == "[1,2,3,4,5]"
+    world.meter.frequency_mhz = None
+    assert scenarios_of_mpc(world) == "[1,2,3,4]"
+    assert 16 not in values(world)
+
+
+def test_x_mpc_is_not_announced_without_a_meter_but_the_limit_keeps_its_power():
+    world = World(has_meter=False)
+    assert scenarios_of_mpc(world) is None
+    described = world.manager.read(MEASUREMENT, "measurementDescriptionListData")
+    assert described.entries("measurementDescriptionData")[0]["scopeType"] == "acPowerTotal"
+
+
 def test_values_are_exact_integers_with_scale():
     world = World()
     found = values(world)
@@ -104,14 +125,14 @@ def test_subscribers_get_values_every_ten_seconds_and_steps_within_one():
 # --- EVSECC -----------------------------------------------------------------------------------
 
 
-def test_manufacturer_data_stands_on_the_device_and_on_the_station():
+def test_x_evsecc_manufacturer_data_stands_on_the_device_and_on_the_station():
     manager = World().manager
     for feature in (((0,), 1), ((1,), 2)):
         answer = manager.read(feature, "deviceClassificationManufacturerData")
         assert flat(answer.data) == {"deviceName": "EVSE 22", "vendorName": "Acme"}
 
 
-def test_a_fault_becomes_failure_and_is_notified_once():
+def test_x_evsecc_a_fault_becomes_failure_and_is_notified_once():
     world = World()
     manager = world.manager
     assert flat(manager.read(DIAGNOSIS, STATE).data) == {"operatingState": "normalOperation"}

@@ -19,9 +19,10 @@ LPC = const(5)
 ECHONET = const(6)
 USER = const(7)
 OSCEV = const(8)
-SOURCE_COUNT = const(9)
+CEVC = const(9)
+SOURCE_COUNT = const(10)
 
-_NAMES = "hardware cable installation temperature OPEV LPC ECHONET user OSCEV"
+_NAMES = "hardware cable installation temperature OPEV LPC ECHONET user OSCEV CEVC"
 
 _UNLIMITED_MA = const(1_000_000)
 _MAX_W = const(100_000)  # keeps the arithmetic in 30 bits; more than any pilot can signal
@@ -74,11 +75,10 @@ class Decision:
         """Return one line such as "10.2 A on L1 because LPC 7.0 kW"."""
         if self.value is None:
             return "0.0 A because hardware has published no limit"
-        lines = "L1" if self.phases == 1 else "L1-L%d" % self.phases
         value = _kilowatts(self.value) if self.in_watts else _amperes(self.value)
         text = "%s on %s because %s %s" % (
             _amperes(self.current_ma),
-            lines,
+            lines(self.phases),
             source_name(self.source),
             value,
         )
@@ -94,6 +94,7 @@ class Arbiter:
 
     def __init__(self, nominal_mv: int = 230_000):
         self.decision = Decision()
+        self._other = Decision()
         self._nominal_mv = nominal_mv
         self._limits = [None] * SOURCE_COUNT
         self._is_changed = True
@@ -172,12 +173,19 @@ class Arbiter:
         ):
             decision.phases = phases_in_use
             decision.voltage_mv = voltage_mv
-            self._compute(now)
+            self._is_changed = False
+            self._compute(now, decision)
         return decision
 
-    def _compute(self, now):
-        decision = self.decision
-        self._is_changed = False
+    def would_allow(self, now: int, phases_in_use: int) -> int:
+        """Return the mA that `decide` would allow on so many phases at its last voltage."""
+        other = self._other
+        other.phases = phases_in_use
+        other.voltage_mv = self.decision.voltage_mv
+        self._compute(now, other)
+        return other.current_ma
+
+    def _compute(self, now, decision):
         self._recheck_ms = None
         amps_ma = _UNLIMITED_MA
         limit_w = None
@@ -195,7 +203,7 @@ class Arbiter:
                     limit_w = value
                     watts_source = source
             else:
-                value = _strictest(value, decision.phases)
+                value = strictest(value, decision.phases)
                 if value < amps_ma:
                     amps_ma = value
                     amps_source = source
@@ -212,10 +220,9 @@ class Arbiter:
                 current_ma = deci_amps * 100
                 source = watts_source
         decision.current_ma = current_ma
-        self._explain(now, source, amps_ma, limit_w)
+        self._explain(now, decision, source, amps_ma, limit_w)
 
-    def _explain(self, now, source, amps_ma, limit_w):
-        decision = self.decision
+    def _explain(self, now, decision, source, amps_ma, limit_w):
         decision.source = source
         limit = self._limits[source]
         if limit is None or not limit.is_active:
@@ -229,7 +236,12 @@ class Arbiter:
         decision.reason = limit.reason
 
 
-def _strictest(value, phases):
+def lines(phases: int) -> str:
+    """Return the lines that so many phases are: L1, L1-L2 or L1-L3."""
+    return "L1" if phases == 1 else "L1-L%d" % phases
+
+
+def strictest(value: "int | tuple", phases: int) -> int:
     """Return the lowest of the values of phases L1 to L`phases` that have one."""
     if isinstance(value, int):
         return value

@@ -24,6 +24,9 @@ class Board:
     MAX_CURRENT_MA = const(16_000)  # per phase: contactor, terminals, fixed cable
     NOMINAL_VOLTAGE_MV = const(230_000)  # phase to neutral
     HAS_METER = True
+    CAN_SWITCH_PHASES = False  # the car can be connected to one phase or to all
+    FEED_IN_W = const(0)  # the most a car may give back to the grid; 0: it cannot
+    HAS_DISPLAY = False  # somebody can read what a session cost
 
     def poll(self, now: int) -> None:
         """Do what the hardware needs once per control cycle, before anything is read."""
@@ -44,6 +47,12 @@ class Board:
         """Switch the coil."""
         raise NotImplementedError
 
+    def connect_phases(self, count: int) -> None:
+        """Connect the car to L1 alone, or to all phases, when the contactor closes the next time.
+
+        Called if CAN_SWITCH_PHASES, with the contactor open for 10 s or more; all at reset.
+        """
+
     def contactor_closed(self) -> "bool | None":
         """Return what the feedback contact shows; None if none is fitted."""
         return None
@@ -61,6 +70,16 @@ class Board:
         0 if the coding resistor is outside every window: that is a fault, not a rating.
         """
         return None
+
+    def told(self) -> "object | None":
+        """Return what the car says of itself (`evse.car.Told`); None if the board cannot ask it.
+
+        The same object each time; the board fills it while a car is here and empties it after.
+        """
+        return None
+
+    def limit_feed_in(self, limit_w: "int | None") -> None:
+        """Take the most that may flow back into the grid, W; None for no limit."""
 
     def faults(self) -> int:
         """Return the bits of `evse.faults` whose sensors report a fault now."""

@@ -18,10 +18,11 @@ classified); faults are a set beside it, so that a fault with no car is told fro
 from micropython import const
 
 from evse import faults
-from evse.arbiter import CABLE, HARDWARE
+from evse.arbiter import CABLE, HARDWARE, lines
 from evse.contactor import Contactor
-from evse.metering import Meter, PhaseCount
+from evse.metering import Meter
 from evse.offer import Offer, PowerTrim
+from evse.phases import PhaseCount, PhaseSwitch
 from evse.pilot import CONSTANT_HIGH, CONSTANT_LOW, DiodeCheck, PilotInput, duty_for
 from evse.session import Session
 
@@ -63,9 +64,9 @@ class ChargingControl:
 
     Read-only for others: `state`, `ev_connected`, `charging` (contactor closed and a current
     offered), `offered_ma` per phase, `faults` (bits), `phases_in_use`, `decision`, `meter`,
-    `session`. Set by the owner: `in_service`, `is_strict`, `resume_delay_ms`, `min_pause_ms`,
-    and `on_change(control, what)`, called at most once per step after the outputs are set; it
-    must neither block nor raise.
+    `session`, `contactor`, `phases`. Set by the owner: `in_service`, `is_strict`,
+    `resume_delay_ms`, `min_pause_ms`, and `on_change(control, what)`, called at most once per step
+    after the outputs are set; it must neither block nor raise.
     """
 
     def __init__(self, board, arbiter, now: int):
@@ -92,7 +93,8 @@ class ChargingControl:
         self._faults = faults.Faults()
         self._offer = Offer(now)
         self._trim = PowerTrim(now)
-        self._phases = PhaseCount(board.PHASES, now)
+        self.phases = PhaseCount(board.PHASES, now)
+        self._switch = PhaseSwitch(board, now) if board.CAN_SWITCH_PHASES else None
         self._is_here = False
         self._presence_ms = now
         self._diode = DiodeCheck(now)
@@ -131,6 +133,8 @@ class ChargingControl:
             return "0.0 A because of " + ", ".join(self.fault_names())
         if not self.in_service:
             return "0.0 A because out of service"
+        if self._switch and self._switch.is_busy:
+            return "0.0 A because of the change to " + lines(self._switch.other())
         if self._refused_w is not None:
             return "0.0 A because the car does not keep %d W with 6 A" % self._refused_w
         return self.decision.explain()
@@ -177,7 +181,7 @@ class ChargingControl:
     def _forget_car(self, now):
         self.session.end()
         self._faults.unplugged()
-        self._phases.reset()
+        self.phases.reset(self._switch.connected if self._switch else self.board.PHASES)
         self._trim.reset(now)
         self._refused_w = None
         self._cable_ma = None
@@ -215,10 +219,10 @@ class ChargingControl:
             return faults.METER
         self.session.update(meter.energy_wh)
         if not self.contactor.closed:
-            self._phases.interrupt()
+            self.phases.interrupt()
             self._over_ms = now
             return 0
-        self._phases.update(now, meter.current_ma)
+        self.phases.update(now, meter.current_ma)
         # 0.5 A of noise and 10 % are no offence; a stop has its own time limit
         offered_ma = self._offer.ma
         if not offered_ma or meter.max_current_ma() <= (offered_ma + 500) * 11 // 10:
@@ -230,7 +234,7 @@ class ChargingControl:
     def _allowed_ma(self, now):
         """Return what the limits allow now, as a current the pilot can express; 0 is a pause."""
         meter = self.meter
-        decision = self.arbiter.decide(now, self._phases.in_use, meter.mean_voltage_mv())
+        decision = self.arbiter.decide(now, self.phases.in_use, meter.mean_voltage_mv())
         allowed_ma = self._on_trial(now, decision)
         trim = self._trim
         offer = self._offer
@@ -245,6 +249,9 @@ class ChargingControl:
         allowed_ma -= trim.ma
         if self._refused_w is not None or allowed_ma < _MIN_MA:
             allowed_ma = 0
+        if self._switch and not self._switch.update(now, allowed_ma, self):
+            allowed_ma = 0
+        if not allowed_ma:
             self._resume_ms = now + self.resume_delay_ms
         return allowed_ma
 
@@ -340,8 +347,8 @@ class ChargingControl:
         if self._faults.active != self.faults:
             self.faults = self._faults.active
             what |= CHANGED_FAULTS
-        if self._phases.in_use != self.phases_in_use:
-            self.phases_in_use = self._phases.in_use
+        if self.phases.in_use != self.phases_in_use:
+            self.phases_in_use = self.phases.in_use
             what |= CHANGED_PHASES
         if what and self.on_change is not None:
             self.on_change(self, what)

@@ -99,7 +99,7 @@ class WebSocket:
         message = self._tail - self._head if self._fragments else 0
         rest = self._end - self._at
         if not message and not rest:
-            self._at = self._end = 0
+            self._head = self._tail = self._at = self._end = 0
         used = message + max(rest, self._need)
         if used <= SMALL_BUFFER < len(self._buffer):
             self._move(bytearray(SMALL_BUFFER), message, rest)

@@ -145,14 +145,15 @@ class Entity:
         self.entity_type = entity_type
         self.features = []
 
-    def feature(self, feature_type, role):
-        """The feature of that type and role; created with the next number if it is missing."""
+    def feature(self, feature_type, role, number=None):
+        """The feature of that type and role; created if it is missing, as `number` or the next."""
         for feature in self.features:
             if feature.feature_type == feature_type and feature.role == role:
                 return feature
-        number = 0 if feature_type == "NodeManagement" else len(self.features)
-        if self.address != (0,):
-            number += 1
+        if number is None:
+            number = 0 if feature_type == "NodeManagement" else len(self.features)
+            if self.address != (0,):
+                number += 1
         feature = Feature(self, number, feature_type, role)
         self.features.append(feature)
         return feature

@@ -149,7 +149,7 @@ def _use_case_entries(device):
             "useCaseSupport": [
                 use_case.support()
                 for use_case in device.use_cases
-                if (use_case.entity.address, use_case.actor) == key
+                if use_case.name and (use_case.entity.address, use_case.actor) == key
             ],
         }
 

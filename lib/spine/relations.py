@@ -1,8 +1,9 @@
 """Bindings and subscriptions (IEC 63380-3 5.5.4, 5.5.5): two tables with the same mechanics.
 
 An entry ties a client feature of a peer to one of our server features. A binding gives one energy
-manager the right to write; the features of one entity can be bound by one peer at a time (LPC must
-have one partner), any number may subscribe within the bounds below.
+manager the right to write: a feature can be bound by one peer at a time, and those that together
+make a power limit by the same one (LPC must have one partner; who sums up a session may be
+another). Any number may subscribe within the bounds below.
 
 Persistence: entries live as long as the connection and are never stored. The standard lets
 partners keep them, practice asks again on every connection (entity and feature numbers may have
@@ -15,6 +16,8 @@ entity, there and here, without a delete call.
 from micropython import const
 
 from spine.errors import COMMAND_REJECTED, OVERLOAD, SpineError
+
+_LIMITING = ("LoadControl", "DeviceConfiguration")  # LPC and LPP need both
 
 MAX_PER_PEER = const(48)  # about one entry per server feature, both entities, some clients twice
 
@@ -34,7 +37,7 @@ class Relations:
     """The table of bindings, or that of subscriptions, of the local device."""
 
     def __init__(self, exclusive):
-        self._exclusive = exclusive  # bindings: one peer at a time for the features of an entity
+        self._exclusive = exclusive  # bindings: one peer at a time
         self._entries = []
         self._last_number = 0
 
@@ -65,7 +68,7 @@ class Relations:
         for entry in self._entries:
             count += entry.peer is peer
             if self._exclusive and entry.peer is not peer:
-                if entry.feature.entity is feature.entity:
+                if _belong_together(entry.feature, feature):
                     raise SpineError(COMMAND_REJECTED, "bound by another energy manager")
         if count >= MAX_PER_PEER:
             raise SpineError(OVERLOAD, "too many entries")
@@ -98,3 +101,11 @@ class Relations:
                 and feature in (None, e.client_feature)
             )
         )
+
+
+def _belong_together(one, two):
+    """Whether two server features have to be bound by the same peer."""
+    if one is two:
+        return True
+    is_limit = one.feature_type in _LIMITING and two.feature_type in _LIMITING
+    return is_limit and one.entity is two.entity

@@ -11,6 +11,13 @@ def scaled(number, scale=0):
     return {"number": number, "scale": scale}
 
 
+def amperes(current_ma):
+    """A ScaledNumber in A, to a tenth, as short as it goes."""
+    if current_ma % 1000:
+        return scaled(current_ma // 100, -1)
+    return scaled(current_ma // 1000)
+
+
 def unscale(value, scale=0):
     """The ScaledNumber `value` as an integer in units of 10^scale, rounded down.
 

@@ -4,8 +4,10 @@
 subscribes to its heartbeat and tells its listeners of each beat it receives.
 
 Whose heartbeat counts ("KEO rule"): with several candidates on a partner it is the entity that
-bound our LoadControl feature (TC_SPINE_RTS_003); a single candidate is subscribed at once. The
-announced timeout is informative: LPC and LPP fix theirs at 120 s.
+bound our LoadControl feature (TC_SPINE_RTS_003); a single candidate is subscribed at once. When
+that partner is gone nobody else's heartbeat stands in for it, until somebody else binds: what it
+limited must not be kept alive by a partner that does not know of it. The announced timeout is
+informative: LPC and LPP fix theirs at 120 s.
 """
 
 from micropython import const
@@ -62,17 +64,20 @@ class HeartbeatSource(UseCase):
 class Guard(UseCase):
     """The energy guard: whom we listen to, and its heartbeat.
 
-    `use_cases` names the use cases for which a partner is a guard. Listeners get
-    `heartbeat(now)` for each beat and `guard_bound(peer, now)` when a partner binds LoadControl.
+    `use_cases` lists the use cases for which a partner is a guard, `actors` what it is called in
+    them. Listeners get `heartbeat(now)` for each beat and `guard_bound(peer, now)` when a partner
+    binds LoadControl. `number` is that of our client feature, None for the next.
     """
 
-    def __init__(self, entity, use_cases):
+    def __init__(self, entity, use_cases, actors=("EnergyGuard",), number=None):
         super().__init__(entity)
         self.listeners = []
-        self._use_cases = use_cases
+        self.use_cases = use_cases
+        self._actors = actors
         self._sources = []  # (peer, remote entity, remote feature) subscribed to
         self._bound = None  # (peer, client entity) of the LoadControl binding
-        self._client = entity.feature(_DIAGNOSIS, CLIENT)
+        self._owner = None  # name of who bound last, connected or not
+        self._client = entity.feature(_DIAGNOSIS, CLIENT, number)
         self._client.receive(_HEARTBEAT, self._beat)
 
     def peer_changed(self, peer, now):
@@ -86,14 +91,20 @@ class Guard(UseCase):
         if feature.entity is not self.entity:
             return
         self._bound = (peer, client_entity)
+        if self._owner not in (None, peer.name):
+            self._forget(peer)  # its heartbeats did not count until now: read one again
+        self._owner = peer.name
         self._listen(peer, self._candidates(peer), now)
         for listener in self.listeners:
             listener.guard_bound(peer, now)
 
     def peer_lost(self, peer):
-        self._sources = [source for source in self._sources if source[0] is not peer]
+        self._forget(peer)
         if self._bound and self._bound[0] is peer:
             self._bound = None
+
+    def _forget(self, peer):
+        self._sources = [source for source in self._sources if source[0] is not peer]
 
     def _candidates(self, peer):
         """(entity, feature) of the heartbeat servers that may be the guard's.
@@ -103,9 +114,9 @@ class Guard(UseCase):
         servers = peer.remote.servers(_DIAGNOSIS)
         entities = [
             entity
-            for name in self._use_cases
+            for name in self.use_cases
             for entity, actor in peer.remote.actors_of(name)
-            if actor == "EnergyGuard"
+            if actor in self._actors
         ]
         if self._bound and self._bound[0] is peer:
             entities = [self._bound[1]]
@@ -122,15 +133,20 @@ class Guard(UseCase):
             self._sources.append(source)
             local = (self.entity.address, self._client.number)
             peer.subscribe(now, local, (entity, feature), _DIAGNOSIS)
-            peer.read(now, local, (entity, feature), _HEARTBEAT)
+            for name in self._client.handlers:
+                peer.read(now, local, (entity, feature), name)
 
     def _beat(self, peer, datagram, now):
         """A heartbeat arrived. Counter and time may look odd, it is proof of life all the same."""
-        if self._bound:
-            bound_peer, bound_entity = self._bound
-            entities = [server[0] for server in peer.remote.servers(_DIAGNOSIS)]
-            own = bound_entity in entities
-            if peer is not bound_peer or (own and datagram.source_entity != bound_entity):
-                return
-        for listener in self.listeners:
-            listener.heartbeat(now)
+        if self._counts(peer, datagram):
+            for listener in self.listeners:
+                listener.heartbeat(now)
+
+    def _counts(self, peer, datagram):
+        """Whether it comes from the entity that bound us; anybody's counts until one has."""
+        if not self._bound:
+            return self._owner in (None, peer.name)
+        bound_peer, bound_entity = self._bound
+        entities = [server[0] for server in peer.remote.servers(_DIAGNOSIS)]
+        own = bound_entity in entities
+        return peer is bound_peer and (not own or datagram.source_entity == bound_entity)

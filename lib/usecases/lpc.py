@@ -2,7 +2,8 @@
 
 Maps the state machine of power_limit.py onto SPINE: the limit on LoadControl, the failsafe values
 on DeviceConfiguration, the nominal maximum on ElectricalConnection. Heartbeats come through
-heartbeat.Guard. What applies is read with `cap_w()`.
+heartbeat.Guard. What applies is read with `cap_w()`. LPP is this with other names and the other
+sign (lpp.py).
 """
 
 from micropython import const
@@ -20,10 +21,7 @@ from usecases.power_limit import (
 )
 from usecases.use_case import UseCase
 
-_LIMIT_ID = const(1)
-_FAILSAFE_LIMIT_KEY = const(1)
 _FAILSAFE_DURATION_KEY = const(2)
-_CHARACTERISTIC_ID = const(1)
 _ELECTRICAL_CONNECTION_ID = const(1)
 _TOTAL_POWER_ID = const(1)  # measurementId = parameterId of MPC's acPowerTotal
 
@@ -33,20 +31,30 @@ DEFAULT_FAILSAFE_DURATION_S = const(7_200)
 
 _LIMITS = "loadControlLimitListData"
 _KEY_VALUES = "deviceConfigurationKeyValueListData"
+_CHARACTERISTICS = "electricalConnectionCharacteristicListData"
 
-# Keys in the settings store.
-_SET_ENABLED = "lpc_enabled"
-_SET_LIMIT = "failsafe_consumption_w"
-_SET_DURATION = "failsafe_duration_s"
+_SET_DURATION = "failsafe_duration_s"  # in the settings store
 
 
 class Lpc(UseCase):
     """`settings` keeps values over restarts (`get(key, default)`, `put(key, value)`);
-    `on_change()` is called when the cap or any data point may have changed."""
+    `on_change()` is called when the cap or any data point may have changed. `twin` is the use case
+    of the other direction, or None: both share the failsafe duration."""
 
     name = "limitationOfPowerConsumption"
     actor = "ControllableSystem"
     scenarios = (1, 2, 3, 4)
+
+    number = 1  # limitId, and characteristicId
+    failsafe_key = 1  # keyId
+    sign = 1  # of the limit on the wire
+    direction = "consume"
+    failsafe_name = "failsafeConsumptionActivePowerLimit"
+    nominal_name = "powerConsumptionNominalMax"
+    default_failsafe_w = DEFAULT_FAILSAFE_W
+    # Keys in the settings store.
+    set_enabled = "lpc_enabled"
+    set_limit = "failsafe_consumption_w"
 
     def __init__(self, entity, guard, nominal_w, settings, clock, on_change):
         super().__init__(entity)
@@ -54,16 +62,17 @@ class Lpc(UseCase):
         self._settings = settings
         self._now = clock  # callable: monotonic milliseconds
         self._on_change = on_change
+        self.twin = None
         self.limit = PowerLimit(
             clock(),
             nominal_w,
-            settings.get(_SET_LIMIT, DEFAULT_FAILSAFE_W),
+            settings.get(self.set_limit, self.default_failsafe_w),
             settings.get(_SET_DURATION, DEFAULT_FAILSAFE_DURATION_S),
-            settings.get(_SET_ENABLED, False),
+            settings.get(self.set_enabled, False),
             self._changed,
         )
         # As written: a later write without scale refers to the stored one (TC_SPINE_RTS_005).
-        self._limit_value = scaled(nominal_w)
+        self._limit_value = scaled(self.sign * nominal_w)
         self._failsafe_value = scaled(self.limit.failsafe_w)
         guard.listeners.append(self)
         self._load_control = entity.feature("LoadControl", SERVER)
@@ -74,8 +83,8 @@ class Lpc(UseCase):
             "deviceConfigurationKeyValueDescriptionListData", self._key_descriptions
         )
         self._configuration.serve(_KEY_VALUES, self._key_values, self._write_key)
-        electrical = entity.feature("ElectricalConnection", SERVER)
-        electrical.serve("electricalConnectionCharacteristicListData", self._characteristics)
+        self._electrical = entity.feature("ElectricalConnection", SERVER)
+        self._electrical.serve(_CHARACTERISTICS, self._characteristics)
 
     # --- state ------------------------------------------------------------------------------
 
@@ -92,9 +101,25 @@ class Lpc(UseCase):
         self.limit.heartbeat(now)
 
     def guard_bound(self, peer, now):
-        """The first binding switches LPC on, for good (until factory reset)."""
-        self._settings.put(_SET_ENABLED, True)
+        """The first binding switches the limit on, for good (until `release`).
+
+        It binds both directions; a guard that announces only the other one does not mean this.
+        """
+        if self.twin and not peer.remote.actors_of(self.name):
+            if self.sign < 0 or peer.remote.actors_of(self.twin.name):
+                return
+        self._settings.put(self.set_enabled, True)
         self.limit.enable(now)
+
+    def release(self, now):
+        """Nobody is trusted any more, so nobody could ever lift a limit: switch it off."""
+        self._settings.put(self.set_enabled, False)
+        self.limit.enable(now, False)
+
+    def related(self, kind, peer, client_entity, feature, now):
+        """A new subscriber is told the nominal maximum: one known guard never asks."""
+        if kind == "subscription" and feature is self._electrical:
+            feature.changed(_CHARACTERISTICS)
 
     def tick(self, now):
         self.limit.tick(now)
@@ -110,10 +135,10 @@ class Lpc(UseCase):
 
     def _descriptions(self, peer):
         yield {
-            "limitId": _LIMIT_ID,
+            "limitId": self.number,
             "limitType": "signDependentAbsValueLimit",
             "limitCategory": "obligation",
-            "limitDirection": "consume",
+            "limitDirection": self.direction,
             "measurementId": _TOTAL_POWER_ID,
             "unit": "W",
             "scopeType": "activePowerLimit",
@@ -121,7 +146,7 @@ class Lpc(UseCase):
 
     def _limits(self, peer):
         data = {
-            "limitId": _LIMIT_ID,
+            "limitId": self.number,
             "isLimitChangeable": True,
             "isLimitActive": self.limit.is_active(),
             "value": self._limit_value,
@@ -139,53 +164,65 @@ class Lpc(UseCase):
         if "value" not in new or "isLimitActive" not in new:
             raise SpineError(COMMAND_REJECTED, "only the duration can be deleted")
         try:
-            limit_w = unscale(new["value"])
+            limit_w = self._magnitude(new["value"])
         except ValueError:
             raise SpineError(COMMAND_REJECTED, "limit without a usable number")
         now = self._now()
         try:
-            self.limit.check(now, limit_w, True)
+            self.limit.check(now, limit_w)
         except Refused as reason:
-            raise SpineError(COMMAND_REJECTED, str(reason))
+            text = str(reason)
+            if limit_w < 0:
+                text = "limit of what we %s has the wrong sign" % self.direction
+            raise SpineError(COMMAND_REJECTED, text)
         stated = stated_period is not None
 
         def commit():
-            self._limit_value = _stored(new["value"], limit_w)
+            self._limit_value = _stored(new["value"], limit_w, self.sign)
             self.limit.apply(now, limit_w, new["isLimitActive"], duration_s, stated)
 
         return commit
+
+    def _magnitude(self, value):
+        """A written limit as power in our direction, W, rounded to the smaller one."""
+        if self.sign < 0 and "number" in value:
+            value = scaled(-value["number"], value.get("scale", 0))
+        return unscale(value)
 
     # --- scenario 2: failsafe values --------------------------------------------------------
 
     def _key_descriptions(self, peer):
         yield {
-            "keyId": _FAILSAFE_LIMIT_KEY,
-            "keyName": "failsafeConsumptionActivePowerLimit",
+            "keyId": self.failsafe_key,
+            "keyName": self.failsafe_name,
             "valueType": "scaledNumber",
             "unit": "W",
         }
-        yield {
-            "keyId": _FAILSAFE_DURATION_KEY,
-            "keyName": "failsafeDurationMinimum",
-            "valueType": "duration",
-        }
+        if self.sign > 0:
+            yield {
+                "keyId": _FAILSAFE_DURATION_KEY,
+                "keyName": "failsafeDurationMinimum",
+                "valueType": "duration",
+            }
 
     def _key_values(self, peer):
         yield {
-            "keyId": _FAILSAFE_LIMIT_KEY,
+            "keyId": self.failsafe_key,
             "value": {"scaledNumber": self._failsafe_value},
             "isValueChangeable": True,
         }
-        yield {
-            "keyId": _FAILSAFE_DURATION_KEY,
-            "value": {"duration": duration(self.limit.failsafe_duration_s)},
-            "isValueChangeable": True,
-        }
+        if self.sign > 0:  # one duration for both directions
+            yield {
+                "keyId": _FAILSAFE_DURATION_KEY,
+                "value": {"duration": duration(self.limit.failsafe_duration_s)},
+                "isValueChangeable": True,
+            }
 
     def _write_key(self, change):
-        if not self.limit.is_controlled():
+        is_shared = change.new["keyId"] == _FAILSAFE_DURATION_KEY and self.twin
+        if not self.limit.is_controlled() and not (is_shared and self.twin.limit.is_controlled()):
             raise SpineError(COMMAND_REJECTED, "needs heartbeat and limit first")
-        if change.new["keyId"] == _FAILSAFE_LIMIT_KEY:
+        if change.new["keyId"] == self.failsafe_key:
             value = self._failsafe_limit(change.new)
             return lambda: self._set_failsafe(value, None)
         duration_s = self._failsafe_duration(change.new)
@@ -202,7 +239,7 @@ class Lpc(UseCase):
             raise SpineError(COMMAND_REJECTED, "scaledNumber expected")
         if failsafe_w < 0:
             raise SpineError(COMMAND_REJECTED, "failsafe limit must be >= 0")
-        return _stored(value, failsafe_w)
+        return _stored(value, failsafe_w, 1)
 
     def _failsafe_duration(self, new):
         try:
@@ -223,7 +260,9 @@ class Lpc(UseCase):
             self._failsafe_value = value
         failsafe_w = None if value is None else unscale(value)
         self.limit.set_failsafe(failsafe_w, duration_s)
-        self._settings.put(_SET_LIMIT, self.limit.failsafe_w)
+        if self.twin and duration_s is not None:
+            self.twin.limit.set_failsafe(None, duration_s)
+        self._settings.put(self.set_limit, self.limit.failsafe_w)
         self._settings.put(_SET_DURATION, self.limit.failsafe_duration_s)
         self._configuration.changed(_KEY_VALUES)
 
@@ -233,18 +272,18 @@ class Lpc(UseCase):
         yield {
             "electricalConnectionId": _ELECTRICAL_CONNECTION_ID,
             "parameterId": _TOTAL_POWER_ID,
-            "characteristicId": _CHARACTERISTIC_ID,
+            "characteristicId": self.number,
             "characteristicContext": "entity",
-            "characteristicType": "powerConsumptionNominalMax",
+            "characteristicType": self.nominal_name,
             "value": scaled(self.nominal_w),
             "unit": "W",
         }
 
 
-def _stored(value, power_w):
+def _stored(value, power_w, sign):
     """A written ScaledNumber as it is stored: the largest possible one is in W."""
     if power_w > MAX_LIMIT_W:
-        return scaled(MAX_LIMIT_W)
+        return scaled(sign * MAX_LIMIT_W)
     return scaled(value["number"], value.get("scale", 0))
 
 

@@ -103,11 +103,13 @@ class PowerLimit:
 
     # --- what happens -----------------------------------------------------------------------
 
-    def enable(self, now):
-        """An energy guard bound us for the first time: from now on the machine runs."""
-        if not self.enabled:
-            self.enabled = True
+    def enable(self, now, enabled=True):
+        """An energy guard bound us for the first time, and the machine runs; or all are gone."""
+        if enabled != self.enabled:
+            self.enabled = enabled
+            self.state = INIT
             self._entered = now
+            self._expires = self._stored_duration_s = None
             self._on_change()
 
     def heartbeat(self, now):
@@ -118,25 +120,24 @@ class PowerLimit:
             self._returned = now
         self._heartbeat = now
 
-    def check(self, now, limit_w, valid):
+    def check(self, now, limit_w):
         """Decide on a limit that was written. Raises Refused.
 
-        `valid` False: the value cannot be applied (wrong sign). Outside the controlled states a
-        limit is evaluated only within 60 s of a heartbeat; one that is not evaluated changes
-        nothing.
+        A negative one (the wrong sign) cannot be applied. Outside the controlled states a limit is
+        evaluated only within 60 s of a heartbeat; one that is not evaluated changes nothing.
         """
         if not self.is_controlled():
             if self._heartbeat is None or now - self._heartbeat > T_EVALUATION_MS:
                 raise Refused("no heartbeat within 60 s")
-        if not valid or limit_w < 0:
+        if limit_w < 0:
             self._event(_REJECTED, now)
             raise Refused("limit cannot be applied")
 
     def apply(self, now, limit_w, active, duration_s, duration_stated):
         """Carry out an accepted limit. `duration_s` None: none; it counts anew only if stated."""
         self.limit_w = min(limit_w, MAX_LIMIT_W)
-        if active and duration_stated and duration_s == 0:
-            active = False  # PT0S deactivates at once
+        if duration_stated and duration_s == 0:
+            active = False  # PT0S deactivates at once, and is no duration to be stored
             duration_s = None
         was_active = self.is_active()
         if not active:

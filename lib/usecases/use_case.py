@@ -26,6 +26,11 @@ class UseCase:
             "useCaseDocumentSubRevision": "release",
         }
 
+    def announcement_changed(self):
+        """Tell the partners that `name` or `scenarios` changed."""
+        root = self.entity.device.find_feature((0,), 0)
+        root.changed("nodeManagementUseCaseData")
+
     def peer_changed(self, peer, now):
         """A partner's structure or use cases are known, or have changed."""
 

@@ -13,30 +13,66 @@ main module, and a module that several parts need is in a part of its own. So ea
 variable exists once, as it does when the modules are apart. Nothing has to be configured: an
 `import` in a function makes the part.
 
+Then names are made few and short, and lines few. What a traceback or an error of the image says is
+brought back to the sources by tools/decode_traceback.py.
+
     source.py   reads the modules, checks that they can be joined
     parts.py    decides which modules are loaded together
     names.py    gives every definition a name that is unique in all parts
-    joiner.py   rewrites the modules of one part into one text
+    joiner.py   rewrites the modules of one part into one tree
+    foreign.py  lists the names that are not ours to change
+    shorten.py  gives short names, shared where that changes nothing
+    writer.py   writes the text, and where each line came from
 """
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.bundle.foreign import vocabulary
 from tools.bundle.joiner import Joiner
 from tools.bundle.names import choose_names
 from tools.bundle.parts import BUNDLE, split
+from tools.bundle.shorten import shorten
 from tools.bundle.source import BundleError, collect, find
+from tools.bundle.writer import Writer
 
-__all__ = ["BUNDLE", "BundleError", "bundle", "find"]
+__all__ = ["BUNDLE", "Bundle", "BundleError", "bundle", "find"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def bundle(entries: list[str], root: Path = ROOT) -> dict[str, str]:
-    """Return the texts of all parts by the names of their modules, the main one first.
+@dataclass
+class Bundle:
+    """The parts by name, the main one first, and the way back to the sources."""
 
-    The main part, BUNDLE, has the entries and all that they import at the top. Raises BundleError.
+    texts: dict[str, str] = field(default_factory=dict)
+    # part → (file, line, function) of each line, None for lines that no source has
+    origins: dict[str, list] = field(default_factory=dict)
+    # "globals", "attributes", "arguments": old name → new name, if it has a new one
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def bundle(
+    entries: list[str],
+    root: Path = ROOT,
+    exported: frozenset = frozenset({"main"}),
+    is_short: bool = True,
+) -> Bundle:
+    """Join the entries and all that they import, now or later. Raises BundleError.
+
+    The main part, BUNDLE, has the entries and what they import at the top. Names in `exported` can
+    be imported from it; without `is_short` all names can that are unique in the sources.
     """
     modules, start = collect(entries, root)
+    foreign = vocabulary(modules)
     parts = split(modules, start)
     joiner = Joiner(modules, parts, choose_names(modules))
-    return {part: joiner.text(part) for part in parts}
+    trees = {part: joiner.tree(part) for part in parts}
+    result = Bundle()
+    if is_short:
+        result.names = vars(shorten(trees, foreign, exported))
+    for part, tree in trees.items():
+        writer = Writer(tree)
+        result.texts[part] = writer.text
+        result.origins[part] = writer.origins
+    return result

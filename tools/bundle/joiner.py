@@ -1,4 +1,4 @@
-"""Rewrites the modules of a part into one text.
+"""Rewrites the modules of a part into one tree.
 
 Names become those of names.py, imports among the modules of a part disappear. What a part needs
 from others it imports from them; constants it repeats, so that they are put in by the compiler.
@@ -24,8 +24,8 @@ class Joiner:
         self._parts = parts
         self._numbers = {name: number for number, name in enumerate(modules)}
 
-    def text(self, part: str) -> str:
-        """The source text of a part. Raises BundleError."""
+    def tree(self, part: str) -> ast.Module:
+        """The source of a part; statements have the name of their `file`. Raises BundleError."""
         needs = set()  # (module, name) of what is defined in other parts
         bodies = list(self._bodies(part, needs))
         constants = list(self._constants(part, needs))
@@ -33,14 +33,13 @@ class Joiner:
         if constants:
             foreign.add("from micropython import const")
         head = [*sorted(foreign), *self._own_imports(part, needs)]
-        return "\n".join([*head, *constants, *bodies]) + "\n"
+        return ast.Module([*ast.parse("\n".join([*head, *constants])).body, *bodies], [])
 
     def _bodies(self, part, needs):
         """The definitions of all modules in order."""
         for name in self._parts[part]:
             module = self.modules[name]
             rewriter = _Rewriter(self, module, part, needs)
-            yield f"# {name}"
             for node in module.tree.body:
                 if isinstance(node, ast.Assign):
                     node.value = rewriter.visit(node.value)
@@ -50,7 +49,8 @@ class Joiner:
                     continue
                 else:
                     node = rewriter.visit(node)
-                yield ast.unparse(ast.fix_missing_locations(node))
+                node.file = module.file
+                yield ast.fix_missing_locations(node)
 
     def _constants(self, part, needs):
         """Definitions of the constants of other parts, in the order of their modules."""
@@ -110,6 +110,7 @@ class _Rewriter(ast.NodeTransformer):
         self._part = part
         self._needs = needs
         self._scopes = []  # name → what it was imported from, None: a local; innermost last
+        self._used = {}  # name imported in the present function → its attributes used there
 
     def _meaning(self, name):
         """(module, name) that a name stands for here, None for locals, built-ins and foreign."""
@@ -120,20 +121,24 @@ class _Rewriter(ast.NodeTransformer):
             return self._module.name, name
         return self._module.own.get(name)
 
-    def _name_of(self, owner, name, node):
-        """The name in the bundle of what another module defines."""
-        if (owner, name) not in self._joiner.names:
-            raise self._error(node, f"{owner} does not define {name}")
-        return self._joiner.names[owner, name]
+    def _name(self, target, node, is_later=False):
+        """The name in the bundle of what some module defines.
 
-    def _use(self, owner, name, node):
-        """As `_name_of`; the part will have the name, wherever it is defined."""
-        chosen = self._name_of(owner, name, node)
-        if self._joiner.part_of[owner] != self._part:
+        Unless it `is_later` imported in the function, the part will have it from the start.
+        """
+        owner, name = target
+        if target not in self._joiner.names:
+            raise self._error(node, f"{owner} does not define {name}")
+        if self._joiner.part_of[owner] != self._part and not is_later:
             if name in self._joiner.modules[owner].rebound:
                 raise self._error(node, f"{name} is assigned anew in another part")
-            self._needs.add((owner, name))
-        return chosen
+            self._needs.add(target)
+        return self._joiner.names[target]
+
+    def _is_later(self, name, target):
+        """Whether a name stands for what a function has to load."""
+        at_top = self._module.own.get(name)
+        return at_top not in (target, (target[0], None)) and not self._is_loaded(target)
 
     def _error(self, node, text):
         return BundleError(f"{self._module.name}:{node.lineno}: {text}")
@@ -150,7 +155,7 @@ class _Rewriter(ast.NodeTransformer):
         if meaning:
             if meaning[1] is None:
                 raise self._error(node, f"module {node.id} is used as an object")
-            node.id = self._use(*meaning, node)
+            node.id = self._name(meaning, node, self._is_later(node.id, meaning))
         return node
 
     def visit_Attribute(self, node):
@@ -158,11 +163,8 @@ class _Rewriter(ast.NodeTransformer):
         if not meaning or meaning[1] is not None:
             return self.generic_visit(node)
         target = (meaning[0], node.attr)
-        # What was imported at the top is imported at the top; a later import has its own object.
-        if self._is_loaded(target) or self._module.own.get(node.value.id) == meaning:
-            return ast.copy_location(ast.Name(self._use(*target, node), node.ctx), node)
-        node.attr = self._name_of(*target, node)
-        return node
+        name = self._name(target, node, self._is_later(node.value.id, target))
+        return ast.copy_location(ast.Name(name, node.ctx), node)
 
     def visit_Global(self, node):
         node.names = [self._joiner.names[self._module.name, name] for name in node.names]
@@ -176,14 +178,39 @@ class _Rewriter(ast.NodeTransformer):
             target = self._module.targets(node)[local]
             if target is None:
                 statements.append(ast.ImportFrom(node.module, [alias], 0))
-            elif not self._is_loaded(target):
-                part = self._joiner.part_of[target[0]]
-                if target[1] is None:
-                    statements.append(ast.Import([ast.alias(part, local)]))
-                else:
-                    alias = ast.alias(self._name_of(*target, node), local)
-                    statements.append(ast.ImportFrom(part, [alias], 0))
+                continue
+            owner, name = target
+            if self._meaning(local) is None:  # one of several things with that local name
+                statements.append(self._assign(local, target, node))
+                continue
+            later = [(owner, name)] if name else [(owner, name) for name in self._used[local]]
+            found = [t for t in later if self._is_later(local, t)]
+            if found:
+                names = [ast.alias(self._name(t, node, is_later=True)) for t in found]
+                statements.append(ast.ImportFrom(self._joiner.part_of[owner], names, 0))
         return statements or ast.Pass()
+
+    def _imported(self, scope):
+        """local name → what it is imported from, or assigned (None), in a function."""
+        found = {}
+        for node in ast.walk(scope):
+            if isinstance(node, ast.ImportFrom):
+                for name, target in self._module.targets(node).items():
+                    found.setdefault(name, set()).add(target)
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in found:
+                found[node.id].add(None)
+        return found
+
+    def _assign(self, local, target, node):
+        """A statement that makes a local variable of what is imported."""
+        if target[1] is None:
+            raise self._error(node, f"{local} stands for a module and for something else")
+        if self._is_later(local, target):
+            alias = ast.alias(self._name(target, node, is_later=True), local)
+            return ast.ImportFrom(self._joiner.part_of[target[0]], [alias], 0)
+        value = ast.Name(self._name(target, node), ast.Load())
+        return ast.Assign([ast.Name(local, ast.Store())], value)
 
     def visit_ClassDef(self, node):
         """Names bound in the body of a class are attributes: only its own statements see them."""
@@ -218,11 +245,10 @@ class _Rewriter(ast.NodeTransformer):
             node.args.defaults = [self.visit(default) for default in node.args.defaults]
             node.args.kw_defaults = [d and self.visit(d) for d in node.args.kw_defaults]
         scope = dict.fromkeys(bound(node))
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.ImportFrom):
-                for name, target in self._module.targets(inner).items():
-                    if target and (target[1] is None or self._is_loaded(target)):
-                        scope[name] = target
+        for name, targets in self._imported(node).items():
+            if len(targets) == 1:
+                scope[name] = targets.pop()
+                self._used[name] = _attributes_of(name, node)
         self._scopes.append(scope)
         if isinstance(node, (*FUNCTIONS, ast.Lambda)):
             body = node.body
@@ -241,3 +267,13 @@ class _Rewriter(ast.NodeTransformer):
 
 def _without_texts(body):
     return [node for node in body if not is_text(node)] or [ast.Pass()]
+
+
+def _attributes_of(name, node):
+    return sorted(
+        {
+            inner.attr
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) == name
+        }
+    )

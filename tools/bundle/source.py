@@ -28,6 +28,7 @@ class Module:
         path = find(name, root)
         if path is None:
             raise BundleError(f"no module named {name}")
+        self.file = str(path.relative_to(root))
         self.tree = ast.parse(path.read_text(), str(path))
         self.tree.body = [node for node in self.tree.body if not _is_dropped(node)]
         self.defined = set()
@@ -36,6 +37,7 @@ class Module:
         self.foreign = {}  # imported name → text of the import
         for node in self.tree.body:
             self._read(node)
+        self._entitle(self.tree, "")
         self.later = list(self._blocks())
         self.rebound = {
             name
@@ -76,6 +78,14 @@ class Module:
                     }
                     if found:
                         yield found
+
+    def _entitle(self, node, outer):
+        """Give each class and function its full name as `title`; names will change."""
+        for inner in ast.iter_child_nodes(node):
+            title = outer
+            if isinstance(inner, (*FUNCTIONS, ast.ClassDef)):
+                title = inner.title = f"{outer}.{inner.name}" if outer else inner.name
+            self._entitle(inner, title)
 
     def needed(self) -> list:
         """The own modules that this one imports at the top."""

@@ -6,14 +6,8 @@ copy of the charger's data, the power at the charger's own meter.
 
 import asyncio
 
-from tools.demo.recorder import Recorder
-from tools.demo.timeline import StepMissed, Timeline
-from tools.energy_manager.discovery import discover
-from tools.energy_manager.lpc import NotUsable
-from tools.energy_manager.manager import EnergyManager
-from tools.energy_manager.ship_messages import ShipError
-from tools.energy_manager.spine import SpineError
-from tools.simulate import Simulator
+from tools.demo.scenario import Scenario
+from tools.demo.timeline import StepMissed
 
 TITLE = "A grid limit on a charging car: limit, expiry, loss of the energy manager, recovery"
 
@@ -24,19 +18,13 @@ FULL_W = 9_500  # an 11 kW car that nobody limits draws more than this
 SETTLE_S = 20  # on the charger's clock: pilot lag, ramp of the car, closed-loop trim
 
 
-class GridLimit:
-    """Runs the steps; raises StepMissed at the first one that is not observed."""
+class GridLimit(Scenario):
+    """A grid limit in all its phases."""
 
-    def __init__(self, charger: Simulator, manager: EnergyManager, recorder: Recorder, timeline):
-        self.charger = charger
-        self.manager = manager
-        self.recorder = recorder
-        self.timeline: Timeline = timeline
-        self.found = None
+    title = TITLE
 
-    async def run(self) -> None:
-        """All steps in order."""
-        for step in (
+    def steps(self):
+        return (
             self.discover,
             self.pair,
             self.find_use_cases,
@@ -52,52 +40,9 @@ class GridLimit:
             self.reconnect,
             self.recover,
             self.part,
-        ):
-            title = step.__doc__.strip().rstrip(".")
-            self.timeline.begin(title)
-            try:
-                detail = await step()
-            except TimeoutError:
-                raise StepMissed(f"not observed in time; last seen: {self._last()}") from None
-            except (ShipError, SpineError, NotUsable) as error:
-                raise StepMissed(f"the energy manager: {error}") from None
-            self.timeline.met(detail or "")
-
-    def _last(self) -> str:
-        samples = self.recorder.samples
-        return str(samples[-1]) if samples else "nothing"
-
-    def _real(self, seconds: float) -> float:
-        """Wall seconds to wait at most for what takes `seconds` on the charger's clock."""
-        return seconds / self.timeline.speed + 5
+        )
 
     # --- steps: the docstring is the line in the timeline -----------------------------------
-
-    async def discover(self):
-        """The energy manager finds the charger by mDNS"""
-        ski = (await self.recorder.ask("id"))["ski"]
-        found = await discover(10, interface="127.0.0.1", ski=ski)
-        matching = [each for each in found if each.ski == ski]
-        if not matching:
-            raise StepMissed("the charger is not announced")
-        self.found = matching[0]
-        return f"{self.found.name} at {self.found.host}:{self.found.port}, SKI {ski[:8]}…"
-
-    async def pair(self):
-        """They pair: TLS, SHIP, and the user's trust on the charger's console"""
-        mark = self.charger.mark()
-        connecting = asyncio.create_task(self._connect())
-        pending = await asyncio.to_thread(self.charger.wait_event, "pending", 10, mark)
-        own = self.manager.identity.ski
-        if pending["ski"] != own:
-            raise StepMissed(f"another SKI is pending: {pending['ski']}")
-        self.timeline.note(f"charger: {own[:8]}… asks to be trusted; console: trust {own[:8]}…")
-        await self.recorder.ask(f"trust {own}")
-        await connecting
-        return f"data exchange after {self.manager.times_ms['data']:.0f} ms, waiting included"
-
-    async def _connect(self):
-        await self.manager.connect(self.found.host, self.found.port, self.found.ski)
 
     async def find_use_cases(self):
         """SPINE: the use cases LPC, MPC and EVSECC are found"""
@@ -117,12 +62,12 @@ class GridLimit:
             raise StepMissed(f"the limit was refused: {result.error} {result.text}")
 
     async def _state(self, state: str, seconds: float):
-        return await self.recorder.wait(lambda s: s.lpc_state == state, self._real(seconds))
+        return await self.recorder.wait(lambda s: s.lpc_state == state, self.real(seconds))
 
     async def plug_in(self):
         """A car is plugged in and charges with all it can take"""
         await self.recorder.ask("ev plug phases=3 max_ma=16000 soc_percent=30")
-        sample = await self.recorder.wait(lambda s: s.power_w > FULL_W, self._real(60))
+        sample = await self.recorder.wait(lambda s: s.power_w > FULL_W, self.real(60))
         return f"{sample.power_w} W"
 
     async def limit(self):
@@ -135,9 +80,9 @@ class GridLimit:
 
     async def obey(self):
         """The charging power obeys the limit"""
-        sample = await self.recorder.wait(lambda s: s.power_w <= LIMIT_W, self._real(SETTLE_S))
+        sample = await self.recorder.wait(lambda s: s.power_w <= LIMIT_W, self.real(SETTLE_S))
         since = len(self.recorder.samples)
-        await asyncio.sleep(self._real(30) - 5)
+        await asyncio.sleep(self.real(30) - 5)
         highest = max(s.power_w for s in self.recorder.samples[since:])
         if highest > LIMIT_W * 102 // 100:
             raise StepMissed(f"{highest} W is above the limit")
@@ -160,7 +105,7 @@ class GridLimit:
 
     async def rise_again(self):
         """The charging power comes back by itself"""
-        sample = await self.recorder.wait(lambda s: s.power_w > FULL_W, self._real(60))
+        sample = await self.recorder.wait(lambda s: s.power_w > FULL_W, self.real(60))
         return f"{sample.power_w} W"
 
     async def write_failsafe(self):
@@ -183,9 +128,9 @@ class GridLimit:
         begin = self.timeline.now_s()
         await self._state("failsafe", 130)
         waited = self.timeline.now_s() - begin
-        sample = await self.recorder.wait(lambda s: s.power_w <= FAILSAFE_W, self._real(SETTLE_S))
+        sample = await self.recorder.wait(lambda s: s.power_w <= FAILSAFE_W, self.real(SETTLE_S))
         since = len(self.recorder.samples)
-        await asyncio.sleep(self._real(20) - 5)
+        await asyncio.sleep(self.real(20) - 5)
         highest = max(s.power_w for s in self.recorder.samples[since:])
         if highest > FAILSAFE_W * 102 // 100:
             raise StepMissed(f"{highest} W is above the failsafe limit")
@@ -193,7 +138,7 @@ class GridLimit:
 
     async def reconnect(self):
         """The manager comes back: no user is asked again"""
-        await self._connect()
+        await self.connect()
         await self.manager.wait_usable("lpc", timeout_s=10)
         return f"use cases usable after {self.manager.times_ms['usable']:.0f} ms"
 
@@ -201,13 +146,6 @@ class GridLimit:
         """Heartbeat and an inactive limit end the failsafe"""
         await self._inactive_limit()
         await self._state("unlimited/controlled", 10)
-        sample = await self.recorder.wait(lambda s: s.power_w > FULL_W, self._real(60))
-        await asyncio.sleep(self._real(10) - 5)
+        sample = await self.recorder.wait(lambda s: s.power_w > FULL_W, self.real(60))
+        await asyncio.sleep(self.real(10) - 5)
         return f"{sample.power_w} W"
-
-    async def part(self):
-        """Both sides part with a SHIP termination"""
-        mark = self.charger.mark()
-        await self.manager.close()
-        event = await asyncio.to_thread(self.charger.wait_event, "disconnected", 10, mark)
-        return f"the charger sees: {event['reason']}"

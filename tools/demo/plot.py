@@ -1,5 +1,6 @@
 """The picture that the demo leaves: limit, allowed current and measured power over time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -22,11 +23,14 @@ _STATE_COLOURS = {
 }
 
 
-def draw(samples: list[Sample], steps: list[Step], title: str, folder: Path) -> list[Path]:
-    """Write demo.png and demo.svg into `folder`; return their paths."""
+def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curves) -> list[Path]:
+    """Write `base`.png and `base`.svg; return their paths. `curves` are scenario.Curve."""
     figure, (power, current, legend) = plt.subplots(
         3, figsize=(11, 8), height_ratios=(3, 1.3, 1.1), layout="constrained"
     )
+    unit_s, unit = (3600, "h") if samples[-1].at_s > 7200 else (1, "s")
+    samples = [replace(sample, at_s=sample.at_s / unit_s) for sample in samples]
+    steps = [replace(step, at_s=step.at_s and step.at_s / unit_s) for step in steps]
     times = [sample.at_s for sample in samples]
     for axes in (power, current):
         _shade_states(axes, samples, is_named=axes is power)
@@ -40,14 +44,16 @@ def draw(samples: list[Sample], steps: list[Step], title: str, folder: Path) -> 
         linewidth=2,
         label="measured charging power",
     )
-    power.step(
-        times,
-        [None if s.cap_w is None else s.cap_w / 1000 for s in samples],
-        where="post",
-        color="#c1121f",
-        linewidth=2,
-        label="limit in force (LPC, or its failsafe value)",
-    )
+    caps = [None if s.cap_w is None else s.cap_w / 1000 for s in samples]
+    if any(cap is not None for cap in caps[len(caps) // 20 :]):
+        power.step(
+            times,
+            caps,
+            where="post",
+            color="#c1121f",
+            linewidth=2,
+            label="limit in force (LPC, or its failsafe value)",
+        )
     current.step(
         times,
         [s.offered_a for s in samples],
@@ -56,18 +62,24 @@ def draw(samples: list[Sample], steps: list[Step], title: str, folder: Path) -> 
         linewidth=2,
         label="allowed current per phase (control pilot)",
     )
+    for curve in curves:
+        points = [(at / unit_s, kw) for at, kw in curve.points]
+        power.plot(
+            *zip(*points, strict=True), color=curve.colour, linewidth=1.6, label=curve.label
+        )
     _mark_steps(power, steps)
     power.set_title(title, loc="left", fontsize=12, pad=14)
     power.set_ylabel("kW")
-    power.set_ylim(0, 15.5)
+    highest = max([10.5] + [kw for curve in curves for _, kw in curve.points])
+    power.set_ylim(0, highest * 1.48)
     current.set_ylabel("A")
     current.set_ylim(0, 20)
-    current.set_xlabel("time on the charger's clock, s")
-    power.legend(loc="lower right", fontsize=9, framealpha=1)
+    current.set_xlabel("time on the charger's clock, " + unit)
+    power.legend(loc="lower center" if curves else "lower right", fontsize=9, framealpha=1)
     current.legend(loc="lower right", fontsize=9, framealpha=1)
     _list_steps(legend, steps)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "demo.png", folder / "demo.svg"]
+    base.parent.mkdir(parents=True, exist_ok=True)
+    paths = [base.with_name(base.name + suffix) for suffix in (".png", ".svg")]
     for path in paths:
         figure.savefig(path, dpi=130)
     plt.close(figure)
@@ -103,7 +115,14 @@ def _shade_states(axes, samples: list[Sample], is_named: bool) -> None:
         axes.axvspan(start.at_s, end, color=_STATE_COLOURS[start.lpc_state], linewidth=0)
         if is_named and end - start.at_s > span * _LETTER_WIDTH * len(start.lpc_state):
             middle = (start.at_s + end) / 2
-            axes.text(middle, 12.3, start.lpc_state, ha="center", fontsize=9, color="#555555")
+            axes.text(
+                middle,
+                axes.get_ylim()[1] * 0.79,
+                start.lpc_state,
+                ha="center",
+                fontsize=9,
+                color="#555555",
+            )
         start = sample
 
 
@@ -118,4 +137,5 @@ def _mark_steps(axes, steps: list[Step]) -> None:
         axes.axvline(step.at_s, ymax=0.83, color="#999999", linewidth=0.6, linestyle=":")
         level = level + 1 if step.at_s - last < (right - left) * 0.02 else 0
         last = step.at_s if level == 0 else last
-        axes.text(step.at_s, 13.2 + 0.6 * level, str(number), ha="center", fontsize=8.5)
+        high = axes.get_ylim()[1] * (0.85 + 0.04 * level)
+        axes.text(step.at_s, high, str(number), ha="center", fontsize=8.5)

@@ -119,6 +119,19 @@ def _parser() -> argparse.ArgumentParser:
         "--stay", action="store_true", help="keep sending heartbeats until the limit ends"
     )
 
+    sub = command(
+        "current", commands.current, "limit the current of each phase of the plugged car"
+    )
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("amperes", nargs="?", type=float, help="10, 7.5, 0 is a pause")
+    what.add_argument("--release", action="store_true", help="take the limits away")
+    sub.add_argument(
+        "--recommend", action="store_true", help="as what the sun gives, not as an obligation"
+    )
+    sub.add_argument(
+        "--for", dest="duration", type=_seconds, default=0, metavar="TIME", help="stay so long"
+    )
+
     sub = command("failsafe", commands.failsafe, "show or set what holds without energy manager")
     sub.add_argument("--power", type=_watts, metavar="WATTS", help="limit in failsafe state")
     sub.add_argument("--duration", type=_seconds, metavar="TIME", help="2h to 24h")

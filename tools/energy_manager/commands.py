@@ -169,6 +169,22 @@ async def _stay(manager: EnergyManager, mark: int, out: Output, end_s: float | N
         closed.cancel()
 
 
+async def current(args: argparse.Namespace, out: Output) -> int:
+    """Limit the current of the car on each phase (OPEV), or recommend one (OSCEV)."""
+    args.for_cars = True
+    async with connected(args, out) as manager:
+        await manager.wait_usable("oscev" if args.recommend else "opev", timeout_s=args.timeout)
+        result = await manager.limit_currents(
+            None if args.release else args.amperes, args.recommend
+        )
+        if not _say_result(out, "current", result):
+            return REFUSED
+        if not args.release and not args.duration:
+            out.hint("Nobody protects the fuse from here on: the charger takes a safe current.")
+        await asyncio.sleep(args.duration / args.speed)
+    return OK
+
+
 async def failsafe(args: argparse.Namespace, out: Output) -> int:
     """Show the failsafe values, after writing them if asked."""
     async with connected(args, out) as manager:

@@ -29,7 +29,9 @@ class NotFound(Exception):
 async def manager_for(args: argparse.Namespace) -> AsyncIterator[EnergyManager]:
     """Give the manager the common options describe; at the end it leaves its charger properly."""
     with Trace(args.trace) if args.trace else nullcontext() as trace:
-        async with EnergyManager(args.state, speed=args.speed, trace=trace) as manager:
+        for_cars = getattr(args, "for_cars", False)
+        options = {"speed": args.speed, "trace": trace, "for_cars": for_cars}
+        async with EnergyManager(args.state, **options) as manager:
             yield manager
 
 

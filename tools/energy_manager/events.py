@@ -4,10 +4,11 @@ An event is a sequence number, a wall-clock time, a kind and a dict. The kinds:
 
 `ship` (phase, detail), `connected`, `closed` (reason), `ready`; `entity_added`, `entity_removed`
 (entity, type); `limit`, `failsafe`, `heartbeat`, `measurement`, `state`, `vehicle` (values, `via`
-is `reply` or `notify`), `data` (any other function); `result` (what, error, text, took_ms);
-`heartbeat_sent`; `subscription_added`, `subscription_deleted`, `binding_added`, `binding_deleted`,
-`read_by_charger` (what the charger does with us); `problem`, `malformed`, `unexpected_answer`;
-`retry` (reason, pause_s) of the command line.
+is `reply` or `notify`), `opev`, `cevc`, `evcs` (the same, with `for_cars`), `data` (any other
+function); `result` (what, error, text, took_ms); `heartbeat_sent`; `subscription_added`,
+`subscription_deleted`, `binding_added`, `binding_deleted`, `read_by_charger` (what the charger
+does with us); `problem`, `malformed`, `unexpected_answer`; `retry` (reason, pause_s) of the
+command line.
 """
 
 import asyncio

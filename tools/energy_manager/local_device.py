@@ -52,6 +52,16 @@ _USE_CASES = (
     ("MonitoringAppliance", "monitoringOfPowerConsumption", "1.0.0", [1, 2, 3, 4, 5]),
     ("CEM", "evseCommissioningAndConfiguration", "1.0.1", [1, 2]),
 )
+# Only of a manager for cars (`for_cars`): a charger relies on whoever announces these.
+_CAR_USE_CASES = (
+    ("CEM", "evCommissioningAndConfiguration", "1.0.1", [1, 2, 3, 4, 5, 6, 7, 8]),
+    ("CEM", "measurementOfElectricityDuringEvCharging", "1.0.1", [1, 2, 3]),
+    ("CEM", "overloadProtectionByEvChargingCurrentCurtailment", "1.0.1", [1, 2, 3]),
+    ("CEM", "optimizationOfSelfConsumptionDuringEvCharging", "1.0.1", [1, 2, 3]),
+    ("CEM", "evStateOfCharge", "1.0.0", [1, 2, 3, 4]),
+    ("CEM", "coordinatedEvCharging", "1.0.1", [1, 2, 3, 4, 5, 6, 7, 8]),
+    ("CEM", "evChargingSummary", "1.0.1", [1]),
+)
 _MAX_RELATIONS = 64  # subscriptions or bindings one charger may hold; more are rejected
 
 
@@ -67,8 +77,9 @@ class Rejected(Exception):
 class LocalDevice:
     """Our device as one charger sees it; `device` is our SPINE device address."""
 
-    def __init__(self, device: str, serial: str = ""):
+    def __init__(self, device: str, serial: str = "", for_cars: bool = False):
         self.device = device
+        self._use_cases = _USE_CASES + _CAR_USE_CASES if for_cars else _USE_CASES
         self.heartbeat_on = True
         self._serial = serial
         self._beats = 0
@@ -214,7 +225,7 @@ class LocalDevice:
                         }
                     ],
                 }
-                for actor, name, version, scenarios in _USE_CASES
+                for actor, name, version, scenarios in self._use_cases
             ]
         }
 

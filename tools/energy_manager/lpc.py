@@ -3,16 +3,15 @@
 Scenario 1 is a limit in watts with an optional duration, scenario 2 the failsafe values, scenario
 3 the heartbeats in both directions (the manager sends ours), scenario 4 the nominal maximum.
 
-Writes are partial where the charger announces it: only what is stated changes, and a duration is
-taken away by a delete filter in the same command (IEC 63380-3 5.3.3). Otherwise the complete list
-is written, as it was last read, with the change in it.
+A duration is taken away by a delete filter in the same command (`writing.py`).
 """
 
 import asyncio
 
 from .eebus_json import as_bool, as_map
-from .spine_data import format_duration, item_name, parse_duration, scaled, to_scaled
-from .use_cases import KEY_DESCRIPTIONS, KEY_VALUES, UseCase, key_values
+from .spine_data import format_duration, parse_duration, scaled, to_scaled
+from .use_cases import KEY_DESCRIPTIONS, KEY_VALUES, key_values
+from .writing import NotUsable, WritingUseCase
 
 LIMITS = "loadControlLimitListData"
 LIMIT_DESCRIPTIONS = "loadControlLimitDescriptionListData"
@@ -28,17 +27,12 @@ _OUR_LIMIT = {
 }
 
 
-class NotUsable(Exception):
-    """The charger does not offer what was asked for."""
-
-
-class Lpc(UseCase):
+class Lpc(WritingUseCase):
     """Limitation of power consumption of one charger."""
 
     name, actor = "limitationOfPowerConsumption", "ControllableSystem"
     feature_type = "LoadControl"
     entity_types = ("EVSE", "CEM", "SubMeterElectricity", "Inverter", "SmartEnergyAppliance")
-    is_guess_allowed = False  # a limit is written only to who says that it follows one
 
     async def setup(self) -> None:
         await asyncio.gather(
@@ -131,7 +125,7 @@ class Lpc(UseCase):
         if limit_w is not None:
             entry["value"] = to_scaled(limit_w)
         delete = {"timePeriod": {}} if delete_duration else None
-        await self._write("LoadControl", LIMITS, [entry], delete)
+        await self.write("LoadControl", LIMITS, [entry], delete)
 
     async def write_failsafe(self, power_w: float | None, duration_s: float | None) -> None:
         """Write the failsafe values that are not None."""
@@ -148,49 +142,4 @@ class Lpc(UseCase):
         if missing:
             raise NotUsable(f"the charger has no {missing[0]}")
         entries = [{"keyId": identifiers[name], "value": wanted[name]} for name in wanted]
-        await self._write("DeviceConfiguration", KEY_VALUES, entries, None)
-
-    async def _write(
-        self, feature_type: str, function: str, entries: list[dict], delete: dict | None
-    ) -> None:
-        """Write list items, after deleting the elements `delete` of the first one."""
-        feature = self.server(feature_type)
-        if not feature.can("partial write", function):
-            content = self._completed(feature_type, function, entries, delete or {})
-            await self.spine.write(feature, {function: {item_name(function): content}})
-            return
-        filters = [{"cmdControl": {"partial": {}}}]
-        if delete:
-            key = next(iter(entries[0]))
-            chosen = {
-                "cmdControl": {"delete": {}},
-                f"{function}Selectors": {key: entries[0][key]},
-                f"{item_name(function)}Elements": delete,
-            }
-            filters.insert(0, chosen)
-        cmd = {"function": function, "filter": filters, function: {item_name(function): entries}}
-        await self.spine.write(feature, cmd)
-
-    def _completed(
-        self, feature_type: str, function: str, entries: list[dict], delete: dict
-    ) -> list[dict]:
-        """Return the whole list with the changes in it, elements in schema order."""
-        key = next(iter(entries[0]))
-        changes = {entry[key]: entry for entry in entries}
-        content = []
-        for stored in self.entries(feature_type, function):
-            kept = {name: value for name, value in stored.items() if name not in delete}
-            change = changes.get(stored.get(key))
-            if change is None:
-                content.append(stored)
-            else:
-                content.append(_in_order(kept, change))
-        return content
-
-
-def _in_order(stored: dict, change: dict) -> dict:
-    """Merge two items; what is new goes before `value`, where the schema has it."""
-    merged = {**stored, **change}
-    if "value" in merged and "limitId" in merged:
-        merged["value"] = merged.pop("value")
-    return merged
+        await self.write("DeviceConfiguration", KEY_VALUES, entries, None)

@@ -23,7 +23,7 @@ from .identity import DEFAULT_STATE, Identity, normalise_ski
 from .lpc import Lpc, NotUsable
 from .peers import Peers
 from .remote_device import RemoteDevice
-from .session import Session
+from .session import WITH_CAR, Session
 from .ship import ShipConnection
 from .ship_messages import ShipError, Trace
 from .spine import ErrorResult, NoAnswer
@@ -49,6 +49,7 @@ class EnergyManager:
     """See the module. `trace(direction, octets)` sees all SHIP messages, `>` sent, `<` received.
 
     `speed` divides our heartbeat period, for a simulated charger whose clock runs so much faster.
+    `for_cars`: we also announce and use OPEV, OSCEV, CEVC and EVCS; the charger then relies on us.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class EnergyManager:
         speed: float = 1,
         heartbeat_s: float = HEARTBEAT_S,
         trace: Trace | None = None,
+        for_cars: bool = False,
     ):
         self.identity = Identity.load(state)
         self.peers = Peers(state)
@@ -65,6 +67,7 @@ class EnergyManager:
         self.close_reason = "never connected"
         self._speed = speed
         self._trace = trace
+        self._for_cars = for_cars
         self._heartbeat = (True, heartbeat_s)
         self._record = Events()
         self._times: dict[str, float] = {}
@@ -127,7 +130,9 @@ class EnergyManager:
         self._stamp("data")
         self._record.emit("connected", ski=ship.peer_ski, host=host, port=port)
         self._ship = ship
-        self._session = Session(self.identity, self._send, self._record, self._stamp, self._speed)
+        self._session = Session(
+            self.identity, self._send, self._record, self._stamp, self._speed, self._for_cars
+        )
         self._session.heartbeat(*self._heartbeat)
         self._running = asyncio.create_task(self._run(ship, self._session))
 
@@ -214,7 +219,7 @@ class EnergyManager:
                 if self._ship is None:
                     raise NotUsable(f"not connected: {self.close_reason}")
                 missing = [name for name in names if not session.use_cases[name].is_usable]
-                if session.is_set_up and missing and "vehicle" not in missing:
+                if session.is_set_up and set(missing) - set(WITH_CAR):
                     text = f"the charger offers no usable {', '.join(missing)}"
                     raise NotUsable(text + session.last_problem)
                 session.changed.clear()
@@ -327,6 +332,42 @@ class EnergyManager:
         """Write the failsafe values that are not None; `values()` has the present ones."""
         request = self._usable_lpc().write_failsafe(power_w, duration_s)
         return await self._written("failsafe", request)
+
+    # -- cars (`for_cars`) ----------------------------------------------------------------------
+
+    async def limit_currents(
+        self, amperes: float | dict[str, float | None] | None, recommended: bool = False
+    ) -> WriteResult:
+        """Limit the current of every phase, or by phase (`{"a": 10, …}`); None releases.
+
+        An obligation (OPEV), or what we recommend (OSCEV).
+        """
+        name = "oscev" if recommended else "opev"
+        use_case = self._car_use_case(name)
+        if isinstance(amperes, dict):
+            return await self._written(name, use_case.limit(amperes))
+        return await self._written(name, use_case.limit_all(amperes))
+
+    async def plan_charge(
+        self, curve: list[tuple[float, float]], prices: list[tuple[float, float]]
+    ) -> WriteResult:
+        """Answer the car's demand (CEVC): (duration s, W) and (duration s, price) slots."""
+        cevc = self._car_use_case("cevc")
+        result = await self._written("cevc", cevc.write_curve(curve))
+        if result.ok:
+            result = await self._written("cevc", cevc.write_prices(prices))
+        return result
+
+    async def summarise(self, energy_wh: float, cost: float, solar_percent: float) -> WriteResult:
+        """Tell what the session cost (EVCS)."""
+        evcs = self._car_use_case("evcs")
+        return await self._written("evcs", evcs.summarise(energy_wh, cost, solar_percent))
+
+    def _car_use_case(self, name: str):
+        use_case = self._connected_session().use_cases.get(name)
+        if use_case is None or not use_case.is_usable:
+            raise NotUsable(f"the charger does not offer {name} now")
+        return use_case
 
     def _connected_session(self) -> Session:
         if self._ship is None:

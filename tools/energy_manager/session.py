@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .ev_limits import Opev, Oscev
+from .ev_plan import BILL_DESCRIPTIONS, SERIES, Cevc, Evcs
 from .events import Events
 from .identity import Identity
 from .local_device import DIAGNOSIS_SERVER, HEARTBEAT, LocalDevice
@@ -22,6 +24,8 @@ from .use_cases import KEY_VALUES, MEASUREMENTS, STATE, Evsecc, Mpc, UseCase, Ve
 
 _T_HEARTBEAT_GRACE_S = 5  # for a charger that neither subscribes to nor reads our heartbeat
 _DISCOVERY_TRIES = 3
+_BASIC = ("lpc", "mpc", "evsecc", "vehicle")
+WITH_CAR = ("vehicle", "opev", "oscev", "cevc")  # there only while a car is
 
 
 class Session:
@@ -37,11 +41,12 @@ class Session:
         record: Events,
         stamp: Callable[[str], None],
         speed: float,
+        for_cars: bool = False,
     ):
         self._record = record
         self._stamp = stamp
         self._speed = speed
-        self._local = LocalDevice(identity.device, identity.ship_id)
+        self._local = LocalDevice(identity.device, identity.ship_id, for_cars)
         self.remote = RemoteDevice()
         self.spine = Spine(self._local, self.remote, send, self._data_changed, self._event)
         self.use_cases = {
@@ -50,6 +55,13 @@ class Session:
             "evsecc": Evsecc(self.spine),
             "vehicle": Vehicle(self.spine),
         }
+        if for_cars:
+            self.use_cases.update(
+                opev=Opev(self.spine),
+                oscev=Oscev(self.spine),
+                cevc=Cevc(self.spine),
+                evcs=Evcs(self.spine),
+            )
         self.is_set_up = False
         self.last_problem = ""
         self.changed = asyncio.Event()
@@ -173,7 +185,7 @@ class Session:
         """Record changed data in the terms of the use case it belongs to."""
         entity, number = address
         self._received_at[entity, function] = time.monotonic()
-        lpc, mpc, evsecc, vehicle = self.use_cases.values()
+        lpc, mpc, evsecc, vehicle = map(self.use_cases.get, _BASIC)
         known = {
             (lpc.entity, LIMITS): ("limit", lpc.limit),
             (lpc.entity, KEY_VALUES): ("failsafe", lpc.failsafe),
@@ -184,6 +196,10 @@ class Session:
             (vehicle.entity, MEASUREMENTS): ("vehicle", vehicle.snapshot),
             (vehicle.entity, KEY_VALUES): ("vehicle", vehicle.snapshot),
         }
+        for name, watched in (("opev", LIMITS), ("cevc", SERIES), ("evcs", BILL_DESCRIPTIONS)):
+            use_case = self.use_cases.get(name)
+            if use_case and use_case.entity and use_case.is_usable:
+                known[use_case.entity, watched] = (name, lambda one=use_case: one.snapshot())
         if (entity, function) in known:
             kind, snapshot = known[entity, function]
             self._record.emit(kind, via=via, **snapshot())
@@ -196,7 +212,7 @@ class Session:
 
     def values(self) -> dict:
         """Return what is known of the charger now, in plain numbers, as one dict."""
-        lpc, mpc, evsecc, vehicle = self.use_cases.values()
+        lpc, mpc, evsecc, vehicle = map(self.use_cases.get, _BASIC)
         found = {"device": self.remote.address}
         if lpc.entity:
             found.update(lpc.snapshot())
@@ -210,6 +226,10 @@ class Session:
         if evsecc.entity:
             found["evse"] = evsecc.snapshot()
         found["vehicle"] = vehicle.snapshot()
+        for name in ("opev", "oscev", "cevc", "evcs"):
+            use_case = self.use_cases.get(name)
+            if use_case and use_case.is_usable:
+                found[name] = use_case.snapshot()
         return found
 
     def _age_s(self, entity: tuple, function: str) -> float:
