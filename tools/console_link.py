@@ -9,6 +9,7 @@ import json
 import threading
 import time
 
+_ASK_S = 3.0  # for an answer to `id` before it is asked again
 _TAIL_LINES = 40  # shown when something goes wrong
 
 
@@ -42,6 +43,20 @@ class ConsoleLink:
         return self.wait_for(
             lambda line: "answer" in line, timeout, start, what=f"answer to `{text}`"
         )
+
+    def identity(self, patience_s: float) -> dict:
+        """Return the answer to `id` as soon as there is one.
+
+        The question is repeated, because a board that starts does not hear it. Raises ConsoleError
+        if there is no answer within `patience_s`.
+        """
+        end = time.monotonic() + patience_s
+        while True:
+            try:
+                return self.command("id", max(0.0, min(_ASK_S, end - time.monotonic())))
+            except ConsoleError:
+                if self._ended or time.monotonic() >= end:
+                    raise
 
     def wait_event(self, name: str, timeout: float = 10.0, start: int = 0, **fields) -> dict:
         """Return the first event of that name, from `start` on, that has these fields."""

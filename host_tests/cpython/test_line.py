@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tools import console_link
 from tools.console_link import ConsoleError, ConsoleLink
 from tools.energy_manager.identity import Identity
 from tools.label.stock import LabelError
@@ -173,9 +174,10 @@ def test_a_failed_self_test_stops_the_board_and_can_be_repeated(records, tmp_pat
 def test_what_only_an_installation_brings_fails_no_board(records, tmp_path):
     tests = [
         {"name": "time", "ok": False, "wrong": "not known"},
+        {"name": "mDNS", "ok": False, "wrong": "probing"},
         {"name": "meter", "ok": True, "wrong": ""},
     ]
-    assert run(records, Board(tmp_path / "a", test={"tests": tests})).tests == tests[1:]
+    assert run(records, Board(tmp_path / "a", test={"tests": tests})).tests == tests[2:]
 
 
 def test_a_firmware_without_self_test_does_not_pass(records, tmp_path):
@@ -216,7 +218,7 @@ def test_a_board_with_another_serial_number_is_refused(records, tmp_path):
 
 def test_a_silent_board_is_asked_again_until_the_time_is_up(records, tmp_path, monkeypatch):
     monkeypatch.setattr(line, "_FIRST_START_S", 0.3)
-    monkeypatch.setattr(line, "_ASK_S", 0.1)
+    monkeypatch.setattr(console_link, "_ASK_S", 0.1)
     board = Board(tmp_path / "a", id=None)
     with pytest.raises(ConsoleError, match="no answer to `id`"):
         run(records, board)
@@ -225,7 +227,7 @@ def test_a_silent_board_is_asked_again_until_the_time_is_up(records, tmp_path, m
 
 
 def test_a_board_that_hears_only_later_is_taken(records, tmp_path, monkeypatch):
-    monkeypatch.setattr(line, "_ASK_S", 0.05)
+    monkeypatch.setattr(console_link, "_ASK_S", 0.05)
     board = Board(tmp_path / "a")
     answer, board.answers["id"] = board.answers["id"], None
     asked = board._write

@@ -15,7 +15,7 @@ import typer
 
 from tools.backup import BackupError
 from tools.cli import board, checks, line, programs
-from tools.cli.options import NO_ANSWER, REFUSED
+from tools.cli.options import NO_ANSWER, OK, REFUSED
 from tools.console_link import ConsoleError
 from tools.energy_manager.output import Output
 from tools.label.stock import LabelError
@@ -53,10 +53,13 @@ def main(arguments: "list[str] | None" = None) -> int:
         app(arguments, prog_name="pilotwire")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except (LineError, LabelError, BackupError) as refusal:
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone
+        return OK
+    except (LineError, LabelError, BackupError, OSError) as refusal:
         out.error(str(refusal))
         return REFUSED
     except ConsoleError as silence:
         out.error(str(silence))
         return NO_ANSWER
-    return 0
+    return OK

@@ -24,7 +24,6 @@ from tools.serial_board import open_port
 
 _SEAL_S = 120  # a board derives the key from a passphrase in Python
 _RESTART_S = 60
-_ASK_S = 3
 _LEAVE = "\x1d"  # Ctrl-]
 
 Passphrase = Annotated[
@@ -248,12 +247,7 @@ def _confirm(ship_id: str, number: str, about: dict) -> None:
 def _wait_restored(board: ConsoleLink, number: str) -> None:
     """Wait until the board has started again with the restored key."""
     end = time.monotonic() + _RESTART_S
-    while True:
-        try:
-            if board.command("id", _ASK_S).get("ski") == number:
-                return
-        except ConsoleError:
-            pass
+    while board.identity(_RESTART_S)["ski"] != number:
         if time.monotonic() > end:
             raise ConsoleError(f"the board does not come back with SKI {number}; see its console")
         time.sleep(0.2)

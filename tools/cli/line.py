@@ -2,8 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tools.cli import options
 from tools.energy_manager.output import Output
-from tools.label import files, vector
+from tools.label import files, rules, vector
 from tools.label.design import design
 from tools.label.stock import DEFAULT_SIZE, SHEETS, LabelError, parse_sheet, parse_size
 from tools.line import DEFAULT_FOLDER, LineError, flash
@@ -89,7 +88,7 @@ def provision(
         if port is None:
             raise typer.BadParameter("--image is for a real board: --port")
         flash.place(image)
-    make_label = _label_maker(labels, kinds, parse_size(size), dpi, font, printer)
+    wanted = _Labels(labels, kinds, size, dpi, font, printer)
     out = Output(json)
     with Records(records) as base, _Progress(out, len(serials)) as progress:
         for number, each in enumerate(serials):
@@ -103,7 +102,7 @@ def provision(
                 base,
                 each,
                 lambda each=each: SerialBoard(port) if port else _simulated(each, state),
-                make_label,
+                wanted.of,
                 (lambda report: flash.flash(port, image, report)) if image else None,
                 lambda *what, each=each: progress.step(each, *what),
             )
@@ -125,20 +124,31 @@ def _serials(first: str, count: int) -> "list[str]":
     return [f"{stem}{int(digits) + n:0{len(digits)}}" for n in range(count)]
 
 
-def _label_maker(
-    folder: Path, kinds: "list[str]", size: tuple, dpi: int, font: "Path | None", printer
-) -> "Callable[[Record], str]":
-    """Return what makes the label of a record and says where it is."""
+@dataclass(frozen=True)
+class _Labels:
+    """What was asked for: where, in which formats, on what."""
 
-    def make(record: Record) -> str:
-        made = {kind: files.render(record.qr, size, kind, dpi, font) for kind in kinds}
-        paths = files.write(folder, record.serial, made)
-        if printer:
-            files.send(printer, files.render(record.qr, size, "zpl", dpi, font))
-        where = "label in " + ", ".join(map(str, paths))
-        return where + (", printed" if printer else "")
+    folder: Path
+    kinds: "list[str]"
+    size: str
+    dpi: int
+    font: "Path | None"
+    printer: "str | None"
 
-    return make
+    def make(self, text: str, name: str) -> "list[str]":
+        """Write and print the label of a QR text; return the files' paths. Raises LabelError."""
+        paths = files.write(self.folder, name, {kind: self._as(text, kind) for kind in self.kinds})
+        if self.printer:
+            files.send(self.printer, self._as(text, "zpl"))
+        return [str(path) for path in paths]
+
+    def of(self, record: Record) -> str:
+        """Make the label of a board; return what was done."""
+        where = "label in " + ", ".join(self.make(record.qr, record.serial))
+        return where + (", printed" if self.printer else "")
+
+    def _as(self, text: str, kind: str) -> bytes:
+        return files.render(text, parse_size(self.size), kind, self.dpi, self.font)
 
 
 class _Progress:
@@ -232,12 +242,10 @@ def label(
         path = _print_sheet(texts, sheet, labels, skip, shift, outline, font)
         out.say(f"{path}  {len(texts)} labels", event="sheet", path=str(path), count=len(texts))
         return
+    wanted = _Labels(labels, kinds, size, dpi, font, printer)
     for text in texts:
-        name = design(text, parse_size(size), font=font).name
-        made = {kind: files.render(text, parse_size(size), kind, dpi, font) for kind in kinds}
-        paths = [str(path) for path in files.write(labels, name, made)]
-        if printer:
-            files.send(printer, files.render(text, parse_size(size), "zpl", dpi, font))
+        name = rules.check(text)["SERIAL"]
+        paths = wanted.make(text, name)
         out.say("\n".join(paths), event="label", name=name, paths=paths, printed=bool(printer))
 
 
@@ -280,6 +288,7 @@ def records(
     forget: Annotated[
         bool, typer.Option("--forget", help="Remove these: the boards were scrapped.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before forgetting.")] = False,
     records: RecordsFile = _RECORDS,
     json: options.Json = False,
 ) -> None:
@@ -296,6 +305,8 @@ def records(
         found = [base.get(serial) for serial in serials] if serials else base.all()
         if None in found:
             raise LineError(f"{serials[found.index(None)]} is not in the records")
+        if forget and not yes and sys.stdin.isatty():
+            typer.confirm(f"Forget {', '.join(serials)}?", abort=True, err=True)
         for record in found:
             if forget:
                 base.forget(record.serial)

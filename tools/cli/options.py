@@ -17,7 +17,7 @@ OK = 0
 REFUSED = 1
 NO_ANSWER = 3
 
-_FIRST_START_S = 60  # until a simulated board has its key
+_START_S = 30  # until a board that may just start answers; a simulated one makes its key in it
 
 _BOARD = "The board"
 
@@ -119,5 +119,5 @@ def opened(
     """Open the console of the board that is meant; it answers. Raises ConsoleError."""
     port = port_or_simulator(port, simulate)
     with SerialBoard(port) if port else simulated(serial, state) as board:
-        board.command("id", _FIRST_START_S)
+        board.identity(_START_S)
         yield board

@@ -5,14 +5,13 @@ cut. What a cut can cost is the step it fell into: an image is written again, a 
 of the printer a second time, but always for the same key.
 """
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tools.console_link import ConsoleError, ConsoleLink
+from tools.console_link import ConsoleLink
 from tools.energy_manager.identity import WrongCertificate, certificate_ski
 from tools.label import rules
 from tools.lib import qr
@@ -20,9 +19,8 @@ from tools.line import LineError
 from tools.line.records import STEPS, Record, Records
 
 _FIRST_START_S = 180  # the board makes its key, in Python
-_ASK_S = 3  # then the question is repeated: a board that starts does not hear
 _TEST_S = 60
-_NOT_ON_THE_LINE = ("time",)  # a board learns it from the network
+_NOT_ON_THE_LINE = ("time", "network", "mDNS")  # what only the installation brings
 
 
 class Provisioning:
@@ -103,6 +101,7 @@ class Provisioning:
 
     def _test(self, record: Record) -> str:
         tests = self_test(self._connected(record))
+        tests = [each for each in tests if each["name"] not in _NOT_ON_THE_LINE]
         wrong = [f"{each['name']}: {each['wrong']}" for each in tests if not each["ok"]]
         if wrong:
             raise LineError(f"self-test of {self._serial} failed. " + "; ".join(wrong))
@@ -121,7 +120,7 @@ class Provisioning:
         if self._board is None:
             self._report("start", "waiting for the board", None)
             board = self._opened.enter_context(self._open())
-            identity = _ask_identity(board)
+            identity = board.identity(_FIRST_START_S)
             check_identity(board, identity, self._serial)
             if record.ski and record.ski != identity["ski"]:
                 raise LineError(
@@ -133,23 +132,12 @@ class Provisioning:
         return self._board
 
 
-def _ask_identity(board: ConsoleLink) -> dict:
-    """Return the answer to `id` as soon as there is one."""
-    end = time.monotonic() + _FIRST_START_S
-    while True:
-        try:
-            return board.command("id", min(_ASK_S, max(0.0, end - time.monotonic())))
-        except ConsoleError as silence:
-            if time.monotonic() >= end or "ended before" in str(silence):
-                raise
-
-
 def self_test(board: ConsoleLink) -> "list[dict]":
-    """Return the board's tests (`name`, `ok`, `wrong`), less what only its installation brings."""
+    """Return the board's tests: `name`, `ok`, `wrong`. Raise LineError if it has none."""
     answer = board.command("test", _TEST_S)
     if not answer["ok"]:
         raise LineError(f"the board cannot test itself: {answer['error']}")
-    return [each for each in answer["tests"] if each["name"] not in _NOT_ON_THE_LINE]
+    return answer["tests"]
 
 
 def check_identity(board: ConsoleLink, identity: dict, serial: str) -> None:
