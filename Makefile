@@ -12,11 +12,11 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo line test test-quick conformance fuzz lint format tables check-tables docs \
-	romfs sizes decode bench clean distclean
+.PHONY: help setup run demo line test test-quick conformance fuzz lint format tables \
+	check-tables check-recording docs romfs sizes decode bench clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## fetch the host tools (.venv) and MicroPython, 64- and 32-bit (.micropython)
 	@echo "set up: $(VENV) and .micropython"
@@ -56,6 +56,9 @@ format: $(VENV_READY) ## rewrite the Python files in the project's format
 
 tables: $(VENV_READY) ## generate the protocol tables anew
 	@$(PY) -m tools.spine_tables $(ARGS)
+
+check-recording: $(VENV_READY) ## check recorded SPINE traffic; ARGS="FILE ...", any log or folder
+	@$(PY) -m tools.recordings $(ARGS)
 
 check-tables: $(VENV_READY) ## prove that the generated tables are current
 	@echo "== tables"

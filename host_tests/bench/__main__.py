@@ -1,10 +1,12 @@
 """Measure everything, print it, keep it: `make bench`.
 
 make bench                        table, build/bench.json
-make bench ARGS=--write           also the table in host_tests/README.md
+make bench ARGS=--write           also the tables in host_tests/README.md
 make bench ARGS="--against HOST:PORT"
     the same client against another charger that trusts the SKI that is printed
 make bench ARGS="--only latency"  one part: latency, usecases, heap, spine or sizes
+make bench ARGS="--codec-peer NAME=COMMAND"
+    another SPINE codec, with the same messages (host_tests/bench/peers.py tells the interface)
 """
 
 import argparse
@@ -18,13 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from host_tests.bench import heap, latency, sizes, spine, usecases
-from host_tests.bench.figures import Figure, median, p95
+from host_tests.bench.figures import Figure, as_dict, comparison, markdown, median, p95
+from host_tests.bench.peers import Peer, PeerError
 from tools.energy_manager.identity import Identity
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTPUT = ROOT / "build" / "bench.json"
 README = ROOT / "host_tests" / "README.md"
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+MARKS = "<!-- bench: begin -->", "<!-- bench: end -->"
+CODEC_MARKS = "<!-- codec bench: begin -->", "<!-- codec bench: end -->"
 
 PARTS = ("latency", "usecases", "heap", "spine", "sizes")
 
@@ -36,25 +40,39 @@ def main() -> int:
     )
     parser.add_argument("--only", choices=PARTS, help="measure one part")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--write", action="store_true", help="update the table in the README")
+    parser.add_argument("--write", action="store_true", help="update the tables in the README")
     parser.add_argument("--against", metavar="HOST:PORT", help="time another charger")
+    parser.add_argument(
+        "--codec-peer",
+        metavar="NAME=COMMAND",
+        action="append",
+        type=Peer.parse,
+        default=[],
+        help="measure another SPINE codec too; may be repeated",
+    )
     options = parser.parse_args()
+    if options.write and options.only not in (None, "spine"):
+        parser.error("--write needs all figures, or --only spine for its own table")
     console = Console(stderr=options.json)
     if options.against:
         return other(options.against, console)
-    figures = measure(options.only, console)
+    try:
+        figures = measure(options.only, console, options.codec_peer)
+    except PeerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     save(figures)
     if options.json:
         print(json.dumps(as_dict(figures), indent=2))
     else:
         console.print(as_table(figures))
     if options.write:
-        write_readme(figures)
+        write_readme(figures, options.only)
     return 0
 
 
-def measure(only: str | None, console: Console) -> list[Figure]:
-    """The figures of one part or of all."""
+def measure(only: str | None, console: Console, peers: list[Peer]) -> list[Figure]:
+    """The figures of one part or of all. Raises PeerError."""
     figures = []
     with tempfile.TemporaryDirectory() as name, console.status("starting") as status:
         folder = Path(name)
@@ -67,7 +85,7 @@ def measure(only: str | None, console: Console) -> list[Figure]:
         if only in (None, "heap"):
             figures += heap.measure(folder, status.update)
         if only in (None, "spine"):
-            figures += spine.measure(folder, status.update)
+            figures += spine.measure(folder, status.update, peers)
         if only in (None, "sizes"):
             status.update("sizes")
             figures += sizes.measure()
@@ -90,11 +108,6 @@ def other(place: str, console: Console) -> int:
     return 0
 
 
-def as_dict(figures: list[Figure]) -> dict:
-    """name → value, unit, budget."""
-    return {f.name: {"value": f.value, "unit": f.unit, "budget": f.budget} for f in figures}
-
-
 def save(figures: list[Figure]) -> None:
     """Write build/bench.json; figures of parts that were not measured stay."""
     known = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else {}
@@ -115,17 +128,20 @@ def as_table(figures: list[Figure]) -> Table:
     return table
 
 
-def write_readme(figures: list[Figure]) -> None:
-    """Replace the table between the marks in host_tests/README.md."""
+def write_readme(figures: list[Figure], only: str | None) -> None:
+    """Replace the tables in host_tests/README.md, or only the one of the codec."""
     text = README.read_text()
-    start = text.index(BEGIN) + len(BEGIN)
+    if only is None:
+        text = replaced(text, MARKS, markdown([f for f in figures if not f.column]))
+    README.write_text(replaced(text, CODEC_MARKS, comparison(figures)))
+
+
+def replaced(text: str, marks: tuple[str, str], table: str) -> str:
+    """The text with another table between two marks."""
+    start = text.index(marks[0]) + len(marks[0])
     today = datetime.date.today().isoformat()
-    rows = [f"\n\nMeasured {today} by `make bench`.\n", "| figure | value | budget | |"]
-    rows.append("| --- | ---: | ---: | --- |")
-    for f in figures:
-        budget = "" if f.budget is None else f"{f.budget:g} {f.unit}"
-        rows.append(f"| {f.name} | {f.value:g} {f.unit} | {budget} | {f.verdict} |")
-    README.write_text(text[:start] + "\n".join(rows) + "\n\n" + text[text.index(END) :])
+    middle = f"\n\nMeasured {today} by `make bench`.\n\n{table}\n\n"
+    return text[:start] + middle + text[text.index(marks[1]) :]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Times are the best of many on this machine. Peak heap is the smallest stretch of free heap in which
 a go succeeds (codec.py): what it keeps, what it needs meanwhile and what it leaves behind before a
-collection. The text itself is not in it.
+collection. The text itself is not in it. Other codecs can be measured beside it (peers.py).
 """
 
 import json
@@ -10,11 +10,14 @@ import subprocess
 from pathlib import Path
 
 from host_tests.bench.figures import Figure
-from tools import romfs
+from host_tests.bench.peers import Peer
+from tools import romfs, spine_tables
 from tools.micropython import micropython_path
 
 PROGRAM = Path(__file__).resolve().parent / "codec.py"
-SHARE_BUDGET = 33  # percent: three times better than the generic tree
+IMAGE = Path("build/bench/codec.romfs")
+OURS = "Pilotwire"
+SHARE_BUDGET = 33  # percent, of a large discovery: three times better than the generic tree
 
 _HEADER = (
     '{"datagram":[{"header":[{"specificationVersion":"1.3.0"},{"addressSource":'
@@ -24,31 +27,89 @@ _HEADER = (
 )
 
 
-def measure(folder: Path, progress) -> list[Figure]:
-    """All figures of this file; `progress(text)` is called before each message."""
-    romfs.build()
+def measure(folder: Path, progress, peers: list[Peer] = ()) -> list[Figure]:
+    """All figures of this file; `progress(text)` is called before each message.
+
+    Raises PeerError; the peers come first, so that nothing else has been measured in vain.
+    """
+    path = folder / "datagram.json"
+    foreign = {}
+    for name, text in messages().items():
+        path.write_text(text)
+        for peer in peers:
+            progress(f"SPINE codec: {name}, {peer.name}")
+            foreign[name, peer.name] = peer.measure(path)
+    romfs.build(image=IMAGE, is_bundled=False)  # codec.py imports the modules one by one
     figures = []
     for name, text in messages().items():
         progress(f"SPINE codec: {name}")
-        path = folder / "datagram.json"
         path.write_text(text)
-        label = f"SPINE {name}, {len(text)} B"
-        heap = {}
-        for way, title in (("spine", "decode"), ("spine-out", "encode")):
-            for which, suffix in ((way, ""), (way.replace("spine", "json"), ", json")):
-                microseconds, heap[which] = run(path, which)
-                figures.append(Figure(f"{label}: {title}{suffix}", microseconds / 1000, "ms"))
-                if title == "decode":
-                    figures.append(Figure(f"{label}: peak heap{suffix}", heap[which], "B"))
-    share = round(100 * heap["spine"] / heap["json"])
-    figures.append(Figure(f"{label}: peak heap, share of json", share, "%", SHARE_BUDGET))
-    figures.append(Figure(f"{label}: peak heap, whole node", run(path, "receive")[1], "B"))
+        row = f"{name}, {len(text)} B"
+        ours, generic = _own(path, "spine"), _own(path, "json")
+        figures += _figures(row, OURS, ours) + _figures(row, "json", generic)
+        for peer in peers:
+            figures += _figures(row, peer.name, foreign[name, peer.name])
+        share = round(100 * ours["peak_bytes"] / generic["peak_bytes"])
+        budget = SHARE_BUDGET if name == "discovery" else None
+        figures += [
+            Figure(f"SPINE {row}: peak heap, share of json", share, "%", budget),
+            Figure(f"SPINE {row}: peak heap, whole node", run(path, "receive")[1], "B"),
+        ]
+    return figures + _tables(peers, foreign)
+
+
+def _own(path: Path, way: str) -> dict[str, float]:
+    """The numbers of a codec of this interpreter, as a peer would tell them."""
+    decode_us, octets = run(path, way)
+    return {
+        "decode_us": decode_us,
+        "encode_us": run(path, f"{way}-out")[0],
+        "peak_bytes": octets,
+    }
+
+
+def _figures(row: str, who: str, numbers: dict[str, float]) -> list[Figure]:
+    """The figures of one message and one codec."""
+    suffix = "" if who == OURS else f", {who}"
+    figures = []
+    for title in ("decode", "encode"):
+        ms = round(numbers[f"{title}_us"] / 1000, 4)
+        place = (f"{row}: {title}", who)
+        figures.append(Figure(f"SPINE {row}: {title}{suffix}", ms, "ms", None, *place))
+    if "peak_bytes" in numbers:
+        place = (f"{row}: peak heap", who)
+        name = f"SPINE {row}: peak heap{suffix}"
+        figures.append(Figure(name, numbers["peak_bytes"], "B", None, *place))
+    return figures
+
+
+def _tables(peers: list[Peer], foreign: dict) -> list[Figure]:
+    """Table bytes beside each other; our own are figures of sizes.py as well."""
+    figures = []
+    model = spine_tables.read_model()
+    for profile, title in (("charger", "charger profile"), ("all", "all 142 functions")):
+        octets = spine_tables.size(
+            spine_tables.pack(model, spine_tables.read_profile(model, profile))
+        )
+        name = f"data model: {title}"
+        figures.append(Figure(f"SPINE {name}", octets, "B", None, name, OURS))
+    for peer in peers:
+        sizes = [
+            n["table_bytes"]
+            for (_, who), n in foreign.items()
+            if who == peer.name and "table_bytes" in n
+        ]
+        if sizes:
+            name = "data model: as the program has it"
+            figures.append(
+                Figure(f"SPINE {name}, {peer.name}", sizes[0], "B", None, name, peer.name)
+            )
     return figures
 
 
 def run(path: Path, way: str) -> tuple[int, int]:
     """(microseconds, octets of peak heap) of one way to treat the datagram."""
-    command = [micropython_path(32), "-X", "heapsize=512K", PROGRAM, romfs.ROOT / romfs.IMAGE]
+    command = [micropython_path(32), "-X", "heapsize=512K", PROGRAM, romfs.ROOT / IMAGE]
     done = subprocess.run(
         [*command, path, way], capture_output=True, text=True, timeout=60, check=True
     )

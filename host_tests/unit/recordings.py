@@ -17,7 +17,7 @@ def facts(name):
 
 
 def payloads():
-    """Yield (function, JSON tree) for each data element of all recorded datagrams."""
+    """Yield (function, JSON tree) for each data element of the recorded datagrams and examples."""
     for name in SESSIONS:
         for _, who, what, rest in facts(name):
             if who == "manager" and rest.count(" ") >= 3 and what != "control":
@@ -25,9 +25,10 @@ def payloads():
                 for function in command:
                     if function not in ("function", "filter"):
                         yield function, command[function]
-    for line in _lines("station_data"):
-        function, _, text = line.partition(" ")
-        yield function, json.loads(text)
+    for name in ("station_data", "device_data"):
+        for line in _lines(name):
+            function, _, text = line.partition(" ")
+            yield function, json.loads(text)
 
 
 def _lines(name):

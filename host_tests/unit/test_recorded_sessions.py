@@ -182,5 +182,5 @@ def test_every_recorded_payload_decodes_completely_and_encodes_to_the_same():
         assert_known(function, tree)
         functions.add(function)
         count += 1
-    assert count == 19 + 58 + 26 + 29
-    assert len(functions) == 19
+    assert count == 19 + 58 + 26 + 29 + 16
+    assert len(functions) == 30

@@ -1,0 +1,1 @@
+"""Recordings of SPINE traffic: finding the datagrams in logs, and checking them."""
