@@ -38,6 +38,15 @@ def publish(station, arbiter, board, now):
         arbiter.publish(sources.CEVC, now, watts=planned_w, reason="plan")
 
 
+def publish_installation(settings, arbiter, now):
+    """Publish what the installation allows per phase, if the installer has set it."""
+    limit_ma = settings.get("installation_ma", 0)
+    if limit_ma:
+        arbiter.publish(sources.INSTALLATION, now, milliamps=limit_ma)
+    else:
+        arbiter.withdraw(sources.INSTALLATION)
+
+
 def _publish_current(arbiter, source, now, use_case):
     """Pass on what OPEV or OSCEV allows; None without a car."""
     milliamps, why = use_case.allowed(now) if use_case else (None, "")

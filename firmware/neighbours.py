@@ -31,7 +31,8 @@ class Neighbours:
         board = node.board
         now = node.wall.now_ms()
         host = "%s-%s" % (board.BRAND.lower().replace(" ", "-"), config.serial)
-        instance = "%s %s %s" % (board.BRAND, board.MODEL, config.serial)
+        own_name = "%s %s %s" % (board.BRAND, board.MODEL, config.serial)
+        instance = node.settings.get("name", "") or own_name
         address = ipv4_octets(config.mdns_address)
         service = Service(instance, host, config.port, self._txt(), [address])
         responder = Responder(service, now, os.urandom)

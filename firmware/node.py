@@ -78,6 +78,7 @@ class Node:
         self.arbiter = Arbiter(board.NOMINAL_VOLTAGE_MV)
         self.control = ChargingControl(board, self.arbiter, now)
         self.control.on_change = self._charging_changed
+        limits.publish_installation(self.settings, self.arbiter, now)
         self._ev_changed = False
         self._faults_changed = False
         self._told = None

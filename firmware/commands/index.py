@@ -1,7 +1,7 @@
 """Which commands there are, and where.
 
 To add one, write `run(console, name, words)` in a module of this folder and add a row to TABLE
-and, for a new module, two lines to `command`. `run` gets the words behind the name and returns the
+and, for a new module, two lines to `_load`. `run` gets the words behind the name and returns the
 answer as a dictionary, or is a coroutine that does. ValueError with what to do instead is the
 answer to wrong words. A key `text` in the answer is what people see instead of the other
 keys. Modules are loaded for one use: nothing in them may outlive it.
@@ -13,19 +13,32 @@ The order is that of `help`.
 
 TABLE = """
 help|help||[COMMAND]|list the commands, or explain one|help trust
+setup|setup|!||commissioning: password, network, name, limits, peers|setup
+status|status|||what the charger does and why|status
+watch|watch||[LINES]|status live, a line a second, until a key is pressed|watch
+limits|status|||all limits, who set them, which one is binding|limits
+log|events||[WORD]|what happened lately, or the lines with a word|log pending
+test|selftest|||self-test: what is wrong, and what to do|test
 id|device|||SHIP ID, SKI and the text of the label's QR code|id
 certificate|device|||own certificate as PEM|certificate
-status|status|||what the charger does and why|status
-limits|status|||all limits, who set them, which one is binding|limits
 peers|peers|||trusted peers, connections, and nodes seen in the network|peers
-trust|peers|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
-untrust|peers|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
-set|setting|?|[NAME VALUE]|opev_safe_ma, opev_strict, charge_mode (0-2)|set charge_mode 1
+choose|choose|!||choose an energy manager from those who wait or are seen|choose
+trust|trust|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
+accept|trust|!|[SKI]|trust the peer that is waiting, after comparing its SKI|accept b467
+reject|trust|!|[SKI]|send away the peer that is waiting|reject
+untrust|trust|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
+network|network|?|[scan/join [NAME [PASSWORD]]/leave]|the Wi-Fi, if there is one|network join
+set|settings|?|[NAME VALUE]|what the installer decides|set installation_ma 16000
+password|lock|!|[PASSWORD/off]|set or remove the password for changes|password
+login|lock||[PASSWORD/button]|allow changes until logout or 10 idle minutes|login
+logout|lock|||end what login began|logout
+backup|backup|!|[PASSPHRASE]|identity, peers and settings, sealed with a passphrase|backup
+restore|backup|!|[add BASE64/clear/apply PASSPHRASE]|bring a backup back|restore
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
-log|device|||what happened lately|log
+station|car||[set OPTION VALUE]|defects of the simulated station|station set meter_fails 1
 restart|system|||start the firmware again|restart
-factory-reset|system|!|yes|forget peers and settings, keep the identity|factory-reset yes
-shutdown|system|||say goodbye and end|shutdown
+factory-reset|system|!|yes|forget peers, settings, password; keep the identity|factory-reset yes
+shutdown|system|!||say goodbye and end|shutdown
 """
 
 
@@ -42,21 +55,52 @@ def row(name):
     raise ValueError("unknown command %s; try help" % name)
 
 
-def command(name):
-    """The function that carries out a command. Raises ValueError if there is no such command."""
-    module = row(name)[1]
-    if module == "help":
-        from firmware.commands.help import run
-    elif module == "device":
-        from firmware.commands.device import run
-    elif module == "status":
-        from firmware.commands.status import run
-    elif module == "peers":
-        from firmware.commands.peers import run
-    elif module == "setting":
-        from firmware.commands.setting import run
+def find(name, words):
+    """The function that carries out a command, and whether the password guards it.
+
+    Raises ValueError if there is no such command.
+    """
+    _, module, guard, _, _, _ = row(name)
+    return _load(module), guard == "!" or (guard == "?" and bool(words))
+
+
+def _load(module):
+    if module == "backup":
+        from firmware.commands.backup import run
     elif module == "car":
         from firmware.commands.car import run
+    elif module == "choose":
+        from firmware.commands.choose import run
+    elif module == "device":
+        from firmware.commands.device import run
+    elif module == "events":
+        from firmware.commands.events import run
+    elif module == "help":
+        from firmware.commands.help import run
+    elif module == "lock":
+        from firmware.commands.lock import run
+    elif module == "network":
+        from firmware.commands.network import run
     else:
+        return _load_more(module)
+    return run
+
+
+def _load_more(module):
+    if module == "peers":
+        from firmware.commands.peers import run
+    elif module == "selftest":
+        from firmware.commands.selftest import run
+    elif module == "settings":
+        from firmware.commands.settings import run
+    elif module == "setup":
+        from firmware.commands.setup import run
+    elif module == "status":
+        from firmware.commands.status import run
+    elif module == "system":
         from firmware.commands.system import run
+    elif module == "trust":
+        from firmware.commands.trust import run
+    elif module == "watch":
+        from firmware.commands.watch import run
     return run

@@ -76,6 +76,8 @@ def watched_charger(state, trusted, warm_up):
     with Manager(state / "manager") as manager:
         trust = [manager.identity.ski, *trusted]
         with Simulator(port=0, state=state / "charger", no_mdns=True, trust=trust) as charger:
+            for command in ("id", "log", "peers", "limits"):  # their names stay when first used
+                charger.command(command)
             warm_up(charger, manager)
             idle = settled_heap(charger)
             manager.connect_to(charger)

@@ -1,0 +1,115 @@
+"""The command `setup`: the questions of commissioning, one after the other.
+
+Enter keeps what is there. A wrong answer is asked again with what is wrong. Each answer holds at
+once, so that Ctrl-C loses nothing that was done before.
+"""
+
+from firmware.commands.choose import accept, candidates, listing
+from firmware.commands.dialog import Stopped, agrees, ask
+from firmware.commands.lock import run as lock
+from firmware.commands.network import choose, join
+from firmware.commands.selftest import tests
+from firmware.commands.settings import INSTALLATION, NAME, change, value
+from ship.ski import group
+
+
+def run(console, name, words):
+    """Takes no words."""
+    return _setup(console)
+
+
+async def _setup(console):
+    node = console.node
+    say = _Say(console)
+    say("Enter keeps the value in brackets, Ctrl-C stops.")
+    await _password(console, say)
+    if node.board.network() is not None:
+        await _network(console, say)
+    await _setting(console, say, NAME, "Name of the charger")
+    await _setting(
+        console,
+        say,
+        INSTALLATION,
+        "Most current per phase, for the installation, in mA (board: %d; 0: no limit)"
+        % node.board.MAX_CURRENT_MA,
+    )
+    await _peers(console, say)
+    failed = [test["name"] for test in tests(node) if not test["ok"]]
+    say("Self-test: " + ("failed: %s; see test" % ", ".join(failed) if failed else "passed"))
+    return {"text": "Set up. Make a backup now: backup", "failed": failed}
+
+
+class _Say:
+    def __init__(self, console):
+        self._write = console.node.log.write
+
+    def __call__(self, text):
+        self._write(text + "\n")
+
+
+async def _password(console, say):
+    if console.node.storage.has("lock"):
+        return
+    wanted = await agrees(console, "Set a password for changes at this console? [no] ")
+    while wanted:
+        try:
+            say((await lock(console, "password", ()))["text"])
+            return
+        except Stopped:
+            raise
+        except ValueError as error:
+            say(str(error))
+
+
+async def _network(console, say):
+    node = console.node
+    network = node.board.network()
+    while True:
+        here = network.state()["name"]
+        if not await agrees(console, "Look for Wi-Fi networks? [%s] " % (here or "no")):
+            return
+        name = await choose(console, network)
+        password = await ask(console, "Password of %s (Enter: none): " % name, True)
+        try:
+            say((await join(node, network, name, password))["text"])
+            return
+        except ValueError as error:
+            say(str(error))
+
+
+async def _setting(console, say, name, question):
+    node = console.node
+    while True:
+        answer = await ask(console, "%s [%s] " % (question, value(node, name) or "none"))
+        if not answer:
+            return
+        try:
+            change(node, name, answer)
+            return
+        except ValueError as error:
+            say(str(error))
+
+
+async def _peers(console, say):
+    """Show who is there until the user has enough."""
+    node = console.node
+    while True:
+        found = candidates(node)
+        say(listing(found))
+        answer = await ask(
+            console, "Energy manager to trust: number or SKI, r: look again [none] "
+        )
+        if not answer:
+            say("Your energy manager can also scan the label of the charger.")
+            return
+        if answer == "r":
+            continue
+        try:
+            ski = await accept(console, found, answer)
+        except Stopped:
+            raise
+        except ValueError as error:
+            say(str(error))
+            continue
+        say("trusted: %s" % group(ski))
+        return
