@@ -37,6 +37,7 @@ class Board(ConsoleLink):
                 "qr": label_text(identity.ski, "Acme-" + serial, serial),
             },
             "certificate": {"text": identity.certificate_path.read_text()},
+            "serial": {"ok": False, "error": "this charger is %s for good" % serial},
             "status": {"version": "1.2.3"},
             "test": {"tests": [{"name": "meter", "ok": True, "wrong": ""}]},
             **answers,
@@ -214,6 +215,24 @@ def test_the_certificate_of_another_key_is_refused(records, tmp_path):
 def test_a_board_with_another_serial_number_is_refused(records, tmp_path):
     with pytest.raises(LineError, match="says its serial number is 0007, not 0001"):
         run(records, Board(tmp_path / "a", "0007"))
+
+
+def test_a_board_without_a_number_is_given_one_before_it_is_recorded(records, tmp_path):
+    run(records, Board(tmp_path / "b", "none"), "none")  # the number of the firmware is taken
+    board = Board(tmp_path / "a", serial="none")
+    answered = board._write
+
+    def takes_a_number(text):
+        if text == "json serial 0001":
+            qr_text = label_text(board.ski, "Acme-0001", "0001")
+            board.answers["id"].update(ship_id="Acme-0001", qr=qr_text)
+            board.answers["serial"] = {"serial": "0001"}
+        answered(text)
+
+    board._write = takes_a_number
+    record = run(records, board)
+    assert (record.ship_id, record.finished is None) == ("Acme-0001", False)
+    assert board.asked[:3] == ["id", "serial", "id"]
 
 
 def test_a_silent_board_is_asked_again_until_the_time_is_up(records, tmp_path, monkeypatch):

@@ -184,7 +184,30 @@ def test_a_board_on_a_serial_port_is_provisioned(tmp_path):
         code, answers = pilotwire("console", "id", "--port", port)
         assert code == 0 and answers[0]["ski"] == lines[-1]["ski"]
         code, lines = pilotwire(*words[:2], "S2", *words[3:])
-        assert code == 1 and "its serial number is S1, not S2" in lines[-1]["text"]
+        assert code == 1 and "this board is S1 already" in lines[-1]["text"]
+        code, answers = pilotwire("console", "serial", "--port", port)
+        assert answers[0]["serial"] == "S1"
+
+
+def test_a_board_is_given_its_number_once_and_for_good(tmp_path):
+    with board_on_a_port(tmp_path / "board", "none") as port:
+        code, (line,) = pilotwire("console", "serial", "a b", "--port", port)
+        assert code == 1 and "1 to 32 letters" in line["text"]
+        words = ("provision", "--serial", "S1", "--port", port, *line_options(tmp_path)[:4])
+        code, lines = pilotwire(*words)
+        assert code == 0 and lines[-1]["ship_id"] == "Pilotwire-S1"
+        code, (line,) = pilotwire("console", "serial", "S2", "--port", port)
+        assert code == 1 and "this charger is S1 for good" in line["text"]
+        assert pilotwire("console", "factory-reset", "yes", "--port", port)[0] == 0
+        code, (line,) = pilotwire("console", "serial", "--port", port)
+        assert (line["serial"], line["is_given"]) == ("S1", True)
+    with board_on_a_port(tmp_path / "board", "none") as port:  # it has been off
+        assert pilotwire("console", "id", "--port", port)[1][0]["ship_id"] == "Pilotwire-S1"
+    for path in (tmp_path / "board").glob("serial*"):
+        path.write_bytes(b"damaged")
+    with Simulator(port=0, state=tmp_path / "board", no_mdns=True) as board:
+        with pytest.raises(ConsoleError, match="serial number is damaged"):
+            board.command("id")
 
 
 # --- a board ------------------------------------------------------------------------------------

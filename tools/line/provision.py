@@ -5,6 +5,7 @@ cut. What a cut can cost is the step it fell into: an image is written again, a 
 of the printer a second time, but always for the same key.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
@@ -120,7 +121,7 @@ class Provisioning:
         if self._board is None:
             self._report("start", "waiting for the board", None)
             board = self._opened.enter_context(self._open())
-            identity = board.identity(_FIRST_START_S)
+            identity = self._numbered(board, record)
             check_identity(board, identity, self._serial)
             if record.ski and record.ski != identity["ski"]:
                 raise LineError(
@@ -130,6 +131,25 @@ class Provisioning:
                 )
             self._board, self._identity = board, identity
         return self._board
+
+    def _numbered(self, board: ConsoleLink, record: Record) -> dict:
+        """Return the answer to `id` of a board that has its serial number; a new one gets it."""
+        identity = board.identity(_FIRST_START_S)
+        if record.ski is None and _serial(identity) != self._serial:
+            self._records.refuse_known(identity["ski"])
+            if board.command("serial " + self._serial)["ok"]:
+                end = time.monotonic() + _FIRST_START_S
+                while _serial(identity) != self._serial and time.monotonic() < end:
+                    identity = board.identity(_FIRST_START_S)
+        return identity
+
+
+def _serial(identity: dict) -> str:
+    """Return the serial number in an answer to `id`; empty if its text is none of a label."""
+    try:
+        return qr.read(identity["qr"]).get("SERIAL", "")
+    except ValueError:
+        return ""
 
 
 def self_test(board: ConsoleLink) -> "list[dict]":

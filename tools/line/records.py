@@ -132,12 +132,17 @@ class Records:
                     error=None,
                 )
         except sqlite3.IntegrityError:
-            other = self._base.execute(
-                "SELECT serial FROM boards WHERE (ski = ? OR ship_id = ?) AND serial != ?",
-                (ski, ship_id, serial),
-            ).fetchone()
+            self.refuse_known(ski, ship_id)
+            raise
+
+    def refuse_known(self, ski: str, ship_id: "str | None" = None) -> None:
+        """Raise LineError if a board with this SKI, or this SHIP ID, is in the records."""
+        known = self._base.execute(
+            "SELECT serial FROM boards WHERE ski = ? OR ship_id = ?", (ski, ship_id)
+        ).fetchone()
+        if known:
             raise LineError(
-                f"this board is {other['serial']} already: its SKI or SHIP ID is in the records. "
+                f"this board is {known['serial']} already: its SKI or SHIP ID is in the records. "
                 "Connect another board, or erase a copied one so that it makes a key of its own"
             )
 
