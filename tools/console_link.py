@@ -48,15 +48,19 @@ class ConsoleLink:
         """Return the answer to `id` as soon as there is one.
 
         The question is repeated, because a board that starts does not hear it. Raises ConsoleError
-        if there is no answer within `patience_s`.
+        if there is no answer within `patience_s`, or the board does not know who it is.
         """
         end = time.monotonic() + patience_s
         while True:
             try:
-                return self.command("id", max(0.0, min(_ASK_S, end - time.monotonic())))
+                answer = self.command("id", max(0.0, min(_ASK_S, end - time.monotonic())))
             except ConsoleError:
                 if self._ended or time.monotonic() >= end:
                     raise
+            else:
+                if not answer["ok"]:
+                    raise ConsoleError(f"the board does not tell who it is: {answer}")
+                return answer
 
     def wait_event(self, name: str, timeout: float = 10.0, start: int = 0, **fields) -> dict:
         """Return the first event of that name, from `start` on, that has these fields."""

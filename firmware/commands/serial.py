@@ -26,8 +26,9 @@ def run(console, name, words):
         raise ValueError("a serial number has 1 to 32 letters, digits, '.', '_' or '-'")
     for _ in range(2):  # both generations: it can not be made again
         node.storage.save(_FILE, text.encode())
-    node.stop("restart")
-    return {"serial": text, "text": "serial number %s; restarting" % text}
+    if text != node.config.serial:
+        node.stop("restart")
+    return {"serial": text, "text": "this charger is %s from now on" % text}
 
 
 def _is_plain(text):

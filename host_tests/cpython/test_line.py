@@ -37,7 +37,7 @@ class Board(ConsoleLink):
                 "qr": label_text(identity.ski, "Acme-" + serial, serial),
             },
             "certificate": {"text": identity.certificate_path.read_text()},
-            "serial": {"ok": False, "error": "this charger is %s for good" % serial},
+            "serial": {"serial": serial, "is_given": True},
             "status": {"version": "1.2.3"},
             "test": {"tests": [{"name": "meter", "ok": True, "wrong": ""}]},
             **answers,
@@ -75,16 +75,16 @@ def test_a_board_goes_through_all_steps_and_is_recorded(records, tmp_path):
         board,
         label=lambda record: told.append(record.qr) or "a label",
         flash=lambda progress: flashed.append(progress(50.0)),
-        report=lambda step, text, percent: told.append((step, percent)),
+        report=lambda step, text, percent: told.append((step, bool(text), percent)),
     )
     assert len(flashed) == 1
     assert (record.serial, record.ski, record.ship_id) == ("0001", board.ski, "Acme-0001")
     assert record.version == "1.2.3" and record.done == "label" and record.error is None
     assert record.finished >= record.begun
     assert record.tests == board.answers["test"]["tests"]
-    assert [each[0] for each in told if each[1:] == (100,)] == list(STEPS)
-    assert ("flash", 50.0) in told and board.answers["id"]["qr"] in told
-    assert board.asked == ["id", "certificate", "status", "test", "closed"]
+    assert [each[0] for each in told if each[1:2] == (True,)] == list(STEPS)
+    assert ("flash", False, 50.0) in told and board.answers["id"]["qr"] in told
+    assert board.asked == ["id", "serial", "certificate", "status", "test", "closed"]
     assert records.get("0001") == record and records.all() == [record]
 
 
@@ -108,7 +108,7 @@ def test_a_board_with_a_known_key_is_refused_under_another_number(records, tmp_p
     with pytest.raises(LineError, match=r"this board is 0001 already"):
         run(records, Board(tmp_path / "a", "0002"), "0002")
     second = records.get("0002")
-    assert second.ski is None and second.done == "start" and "0001 already" in second.error
+    assert second.ski is None and second.done == "flash" and "0001 already" in second.error
     assert records.get("0001") == first
     assert run(records, Board(tmp_path / "b", "0002"), "0002").error is None
 
@@ -226,13 +226,14 @@ def test_a_board_without_a_number_is_given_one_before_it_is_recorded(records, tm
         if text == "json serial 0001":
             qr_text = label_text(board.ski, "Acme-0001", "0001")
             board.answers["id"].update(ship_id="Acme-0001", qr=qr_text)
-            board.answers["serial"] = {"serial": "0001"}
+            board.answers["serial"] = {"serial": "0001", "is_given": True}
         answered(text)
 
+    board.answers["serial"]["is_given"] = False
     board._write = takes_a_number
     record = run(records, board)
     assert (record.ship_id, record.finished is None) == ("Acme-0001", False)
-    assert board.asked[:3] == ["id", "serial", "id"]
+    assert board.asked[:4] == ["id", "serial", "serial", "id"]
 
 
 def test_a_silent_board_is_asked_again_until_the_time_is_up(records, tmp_path, monkeypatch):

@@ -110,6 +110,7 @@ def test_the_shell_completes_commands_and_sheets():
         ("provision --serial 98 --simulate --count 3", "does not end in digits"),
         ("provision --serial 0001 --simulate --format bmp", "none of pdf"),
         ("provision --serial 0001 --simulate --size 5", "no label size"),
+        ("provision --serial 0001 --simulate --dpi 150", "203, 300, 600"),
         ("provision --serial 0001 --simulate --image f.bin", "--image is for a real board"),
         ("label", "which label?"),
         ("label 0001 --sheet L1", "known are L6009"),

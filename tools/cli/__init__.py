@@ -9,6 +9,7 @@
 Exit codes: 0 done, 1 refused, 2 wrong usage, 3 nobody answers, 130 interrupted.
 """
 
+import sqlite3
 import sys
 
 import typer
@@ -56,7 +57,7 @@ def main(arguments: "list[str] | None" = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone
         return OK
-    except (LineError, LabelError, BackupError, OSError) as refusal:
+    except (LineError, LabelError, BackupError, OSError, sqlite3.Error) as refusal:
         out.error(str(refusal))
         return REFUSED
     except ConsoleError as silence:

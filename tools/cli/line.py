@@ -173,11 +173,10 @@ class _Progress:
     def __exit__(self, *_) -> None:
         self._bar.stop()
 
-    def step(self, serial: str, step: str, text: str, percent: "float | None") -> None:
-        is_done = percent == 100
-        now = f"{serial}: {step}" + ("" if is_done or percent is None else f" {percent:.0f} %")
+    def step(self, serial: str, step: str, text: "str | None", percent: "float | None") -> None:
+        now = f"{serial}: {step}" + ("" if percent is None else f" {percent:.0f} %")
         self._bar.update(self._task, now=now)
-        if is_done:
+        if text is not None:
             self._out.say(f"{serial}  {text}", event="step", serial=serial, step=step, text=text)
 
     def skip(self, serial: str) -> None:

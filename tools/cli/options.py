@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tools.console_link import ConsoleLink
+from tools.label.raster import RESOLUTIONS_DPI
 from tools.label.stock import LabelError, parse_size
 from tools.serial_board import SerialBoard, ports
 from tools.simulate import Simulator
@@ -35,6 +36,12 @@ def _size(text: str) -> str:
     except LabelError as problem:
         raise typer.BadParameter(str(problem))
     return text
+
+
+def _dpi(number: int) -> int:
+    if number not in RESOLUTIONS_DPI:
+        raise typer.BadParameter(f"label printers have {', '.join(map(str, RESOLUTIONS_DPI))}")
+    return number
 
 
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON for each result.")]
@@ -81,7 +88,10 @@ Size = Annotated[
     str,
     typer.Option(callback=_size, metavar="MMxMM", help="Size of a label, such as 50x30 or 57x32."),
 ]
-Dpi = Annotated[int, typer.Option(help="Dots an inch of the label printer: 203, 300 or 600.")]
+Dpi = Annotated[
+    int,
+    typer.Option(callback=_dpi, help="Dots an inch of the label printer: 203, 300 or 600."),
+]
 Font = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="Font for letters that DejaVu does not have."),

@@ -28,7 +28,8 @@ class Provisioning:
     """`run` takes one board through the steps.
 
     `board` opens its console; `flash(progress)` writes its firmware, None if it has one already;
-    `label(record)` makes the label; `report(step, text, percent)` is told what goes on.
+    `label(record)` makes the label; `report(step, text, percent)` is told what goes on: a text
+    when the step is done, None while it is under way, with the percentage where there is one.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Provisioning:
         board: "Callable[[], AbstractContextManager[ConsoleLink]]",
         label: "Callable[[Record], str]",
         flash: "Callable[[Callable[[float], None]], None] | None" = None,
-        report: "Callable[[str, str, float | None], None]" = lambda *_: None,
+        report: "Callable[[str, str | None, float | None], None]" = lambda *_: None,
     ):
         self._records = records
         self._serial = serial
@@ -67,7 +68,7 @@ class Provisioning:
                     self._records.fail(self._serial, str(refusal))
                     raise
                 record = self._records.get(self._serial)
-                self._report(step, text, 100)
+                self._report(step, text, None)
         return record
 
     # --- steps: each returns what it did, and writes that it is done --------------------------
@@ -76,8 +77,7 @@ class Provisioning:
         if self._write_flash is None:
             text = "not flashed, the board has its firmware"
         else:
-            self._report("flash", "writing", 0)
-            self._write_flash(lambda percent: self._report("flash", "writing", percent))
+            self._write_flash(lambda percent: self._report("flash", None, percent))
             text = "firmware written"
         self._records.finish_step(self._serial, "flash")
         return text
@@ -119,7 +119,7 @@ class Provisioning:
     def _connected(self, record: Record) -> ConsoleLink:
         """Return the board's console; at the first call the board is opened and recognised."""
         if self._board is None:
-            self._report("start", "waiting for the board", None)
+            self._report("start", None, None)
             board = self._opened.enter_context(self._open())
             identity = self._numbered(board, record)
             check_identity(board, identity, self._serial)
@@ -135,12 +135,15 @@ class Provisioning:
     def _numbered(self, board: ConsoleLink, record: Record) -> dict:
         """Return the answer to `id` of a board that has its serial number; a new one gets it."""
         identity = board.identity(_FIRST_START_S)
-        if record.ski is None and _serial(identity) != self._serial:
-            self._records.refuse_known(identity["ski"])
-            if board.command("serial " + self._serial)["ok"]:
-                end = time.monotonic() + _FIRST_START_S
-                while _serial(identity) != self._serial and time.monotonic() < end:
-                    identity = board.identity(_FIRST_START_S)
+        if record.ski is not None:
+            return identity
+        self._records.refuse_known(identity["ski"])
+        if board.command("serial").get("is_given", True):
+            return identity
+        if board.command("serial " + self._serial)["ok"]:
+            end = time.monotonic() + _FIRST_START_S
+            while _serial(identity) != self._serial and time.monotonic() < end:
+                identity = board.identity(_FIRST_START_S)
         return identity
 
 
