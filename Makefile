@@ -1,5 +1,6 @@
-# Every entry point of the project; `make help` lists them. Set-up is part of the targets:
-# host tools go into .venv, MicroPython into .micropython, nothing is installed system-wide.
+# Every entry point of the project; `make help` lists them. Set-up is part of the targets: host
+# tools go into .venv, MicroPython into .micropython, foreign libraries for node.js, to test and
+# compare with, into .peers. Nothing is installed system-wide.
 
 PYTHON ?= python3
 ARGS ?=
@@ -8,6 +9,7 @@ VENV := .venv
 PY := PYTHONPATH="$(CURDIR)" $(VENV)/bin/python
 VENV_READY := $(VENV)/.stamp
 MICROPYTHON_READY := .micropython/.stamp
+PEERS_READY := .peers/.stamp
 READY := $(VENV_READY) $(MICROPYTHON_READY)
 
 .DEFAULT_GOAL := help
@@ -18,8 +20,8 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## fetch the host tools (.venv) and MicroPython, 64- and 32-bit (.micropython)
-	@echo "set up: $(VENV) and .micropython"
+setup: $(READY) $(PEERS_READY) ## fetch host tools, MicroPython (64- and 32-bit), foreign peers
+	@echo "set up: $(VENV), .micropython and .peers"
 
 run: $(READY) ## simulated charger with its console here; ARGS="--help" lists the options
 	@$(PY) tools/simulate.py $(ARGS)
@@ -30,7 +32,7 @@ demo: $(READY) ## charger and energy manager, end to end; SCENARIO=name, ARGS=--
 line: $(READY) ## simulated boards through the production line, paired by label; ARGS="--boards N"
 	@$(PY) -m tools.line.rehearsal $(ARGS)
 
-test: $(READY) ## everything CI checks: lint, generated tables, all tests
+test: $(READY) $(PEERS_READY) ## everything CI checks: lint, generated tables, all tests
 	@$(MAKE) --no-print-directory lint check-tables
 	@echo "== tests"
 	@$(PY) -m pytest $(ARGS)
@@ -56,6 +58,7 @@ format: $(VENV_READY) ## rewrite the Python files in the project's format
 
 tables: $(VENV_READY) ## generate the protocol tables anew
 	@$(PY) -m tools.spine_tables $(ARGS)
+	@$(PY) -m tools.echonet_tables
 
 check-recording: $(VENV_READY) ## check recorded SPINE traffic; ARGS="FILE ...", any log or folder
 	@$(PY) -m tools.recordings $(ARGS)
@@ -63,6 +66,7 @@ check-recording: $(VENV_READY) ## check recorded SPINE traffic; ARGS="FILE ...",
 check-tables: $(VENV_READY) ## prove that the generated tables are current
 	@echo "== tables"
 	@$(PY) -m tools.spine_tables --check
+	@$(PY) -m tools.echonet_tables --check
 	@echo "tables: current"
 
 docs: $(VENV_READY) ## reference of the SPINE functions we serve: build/spine_functions.md
@@ -77,7 +81,7 @@ sizes: $(VENV_READY) ## bytes of compiled code and tables for each package
 decode: $(VENV_READY) ## names and lines of the sources in a log of an image; ARGS=console.log
 	@$(PY) -m tools.decode_traceback $(ARGS)
 
-bench: $(READY) ## measure times, heap and sizes; figures go to build/bench.json
+bench: $(READY) $(PEERS_READY) ## measure times, heap and sizes; figures go to build/bench.json
 	@$(PY) -m host_tests.bench $(ARGS)
 
 clean: ## remove what was built
@@ -85,7 +89,7 @@ clean: ## remove what was built
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 distclean: clean ## remove the set-up too
-	rm -rf .venv .micropython
+	rm -rf .venv .micropython .peers
 
 $(VENV_READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -107,3 +111,14 @@ $(VENV_READY): pyproject.toml
 $(MICROPYTHON_READY): tools/micropython.py
 	@$(PYTHON) tools/micropython.py setup
 	@touch $@
+
+# No scripts: a driver for serial ports would be built, which nobody needs here. What is missing
+# is said here and by the tests that are skipped; all others run.
+$(PEERS_READY): host_tests/e2e/echonet_peers/package.json
+	@mkdir -p .peers && cp $< .peers/
+	@if ! command -v npm >/dev/null; then \
+	  echo "npm is missing: no tests with its ECHONET Lite libraries." \
+	    "On Debian: apt install npm" >&2; \
+	elif ! (cd .peers && npm install --silent --ignore-scripts --no-audit --no-fund); then \
+	  echo "npm could not fetch its ECHONET Lite libraries: no tests with them." >&2; \
+	else touch $@; fi

@@ -8,6 +8,7 @@ arguments are those of tools/simulate.py, which is the way to start a simulated 
     --serial TEXT            serial number
     --trust SKI              trust this peer from the start (may be repeated)
     --mdns-address A, --no-mdns
+    --echonet-address A[,A], --no-echonet
     --phases 1|3 --switch-phases --feed-in W --iso15118 --speed N   of the simulated station
     --log-level error|info|debug, --json (events as JSON lines)
 """
@@ -45,6 +46,7 @@ class Options:
         self.level = "info"
         self.json = False
         use_mdns = True
+        use_echonet = True
         mdns_address = None
         words = iter(arguments)
         for word in words:
@@ -54,10 +56,16 @@ class Options:
                 use_mdns = False
             elif word == "--mdns-address":
                 mdns_address = next(words)
+            elif word in ("--echonet", "--no-echonet"):
+                use_echonet = word == "--echonet"
             elif not self._take(word, words):
                 raise SystemExit("unknown option " + word)
         if use_mdns:
             self.config.mdns_address = mdns_address or self.config.address
+        if not use_echonet:
+            self.config.echonet_address = None
+        elif not self.config.echonet_address:
+            self.config.echonet_address = self.config.address
 
     def _take(self, word, words):
         config = self.config
@@ -71,7 +79,18 @@ class Options:
             config.trust.append(parse_ski(next(words)))
         elif word == "--state":
             self.state = next(words)
-        elif word == "--phases":
+        elif word == "--echonet-address":
+            config.echonet_address = next(words)
+        elif word == "--speed":
+            self.speed = int(next(words))
+        elif word == "--log-level":
+            self.level = next(words)
+        else:
+            return self._take_board(word, words)
+        return True
+
+    def _take_board(self, word, words):
+        if word == "--phases":
             self.phases = int(next(words))
         elif word == "--feed-in":
             self.feed_in_w = int(next(words))
@@ -79,10 +98,6 @@ class Options:
             self.iso15118 = True
         elif word == "--switch-phases":
             self.switch_phases = True
-        elif word == "--speed":
-            self.speed = int(next(words))
-        elif word == "--log-level":
-            self.level = next(words)
         else:
             return False
         return True

@@ -4,6 +4,7 @@
     timers     100 ms    SHIP and SPINE timers, notifies, settings that changed
     server               accepts SHIP connections, one Link each
     mdns                 announces and browses
+    echonet              ECHONET Lite, loaded only if it is on
     console              commands
 
 Each task runs under a supervisor: a crash is logged, the task starts again after a pause, and the
@@ -49,6 +50,7 @@ class Config:
     serial = "0001"
     trust = ()
     mdns_address = None  # None: no mDNS
+    echonet_address = None  # None: no ECHONET Lite
 
 
 class Node:
@@ -69,6 +71,8 @@ class Node:
         self.registration = Registration(self)
         self.links = Links(self)
         self.neighbours = Neighbours(self)
+        self.echonet = None
+        self._echonet_job = None
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
         self.outcome = None  # "restart" or "shutdown": why `run` returned
         self.ship_id = _ship_id(board, config.serial)
@@ -132,6 +136,8 @@ class Node:
         if self.config.mdns_address:
             run = self.neighbours.make_task()
             tasks.append(asyncio.create_task(self._supervise("mdns", run)))
+        if self.config.echonet_address and self.settings.get("echonet", True):
+            self.start_echonet()
         self.log.event(
             "listening",
             address=self.config.address,
@@ -150,6 +156,7 @@ class Node:
     async def _shut_down(self, tasks):
         """Part from everybody in order, then stop."""
         self.neighbours.close()
+        self.stop_echonet()
         for link in self.links.all:
             link.end()
         for _ in range(20):
@@ -162,6 +169,20 @@ class Node:
         self.board.set_contactor(False)
         self._save()
         await asyncio.sleep_ms(0)
+
+    def start_echonet(self):
+        """Serve ECHONET Lite from now on."""
+        from firmware.echonet import EchonetTask
+
+        self.echonet = EchonetTask(self, self.config.echonet_address or self.config.address)
+        self._echonet_job = asyncio.create_task(self._supervise("echonet", self.echonet.run))
+
+    def stop_echonet(self):
+        """End it, if it is on: what was written over ECHONET Lite holds no longer."""
+        if self.echonet:
+            self.echonet.close()
+            self._echonet_job.cancel()
+            self.echonet = None
 
     async def _supervise(self, name, work):
         """Keep a task alive: what it raises is logged, and it starts again."""

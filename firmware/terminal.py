@@ -22,6 +22,7 @@ INTERRUPT = "\x03"  # instead of a line: Ctrl-C
 MAX_LINE = const(256)
 
 _COLUMNS = const(79)
+_MIN_ROOM = const(8)  # behind a prompt that is too long
 _HISTORY = const(8)  # lines
 _SEQUENCE = const(8)  # octets of an escape sequence that are looked at
 
@@ -210,7 +211,7 @@ class Terminal:
         """Draw the prompt and the part of the line around the cursor."""
         shown = "" if self._is_secret else self._shown()
         at = min(self._at, len(shown))
-        room = _COLUMNS - len(self._prompt)
+        room = max(_MIN_ROOM, _COLUMNS - len(self._prompt))
         start = max(0, min(at - room // 2, len(shown) - room))
         part = shown[start : start + room]
         back = start + len(part) - at

@@ -59,8 +59,7 @@ from {module} import main
 main(sys.argv[1:])
 '''
 
-# What is in the bundle: the start, what the node imports when it starts its tasks, and the use
-# cases that not every board has.
+# What is in the bundle: the start, and what the node imports when it starts its tasks.
 _ENTRIES = (
     "firmware.main",
     "firmware.mdns",
@@ -68,10 +67,6 @@ _ENTRIES = (
     "mdns.responder",
     "mdns.service",
     "mdns.txt",
-    "usecases.lpp",
-    "usecases.evcs",
-    "usecases.evsoc",
-    "usecases.cevc",
     "boards.{board}.board",
 )
 

@@ -70,6 +70,17 @@ def parser() -> argparse.ArgumentParser:
     add("--no-mdns", action="store_true", help="do not announce the charger")
     add("--mdns-address", metavar="ADDRESS", help="interface of mDNS (that of --address)")
     add(
+        "--echonet",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="serve ECHONET Lite, UDP port 3610",
+    )
+    add(
+        "--echonet-address",
+        metavar="ADDRESS",
+        help="its address (that of --address); IPv6: fe80::1%%eth0; both: separated by a comma",
+    )
+    add(
         "--trust",
         action="append",
         type=_ski,
@@ -149,6 +160,8 @@ def command_line(options: argparse.Namespace) -> "tuple[list[str], dict[str, str
     command += ["--switch-phases"] if options.switch_phases else []
     command += ["--log-level", options.log_level]
     command += ["--mdns-address", options.mdns_address or options.address]
+    command += ["--echonet-address", options.echonet_address or options.address]
+    command += ["--no-echonet"] * (not options.echonet)
     command += ["--no-mdns"] * options.no_mdns + ["--json"] * options.json
     Path(state).mkdir(parents=True, exist_ok=True)
     return command, {**os.environ, "MICROPYPATH": f"{ROOT}:{ROOT}/lib:.frozen"}

@@ -15,12 +15,17 @@ class Stopped(ValueError):
 async def ask(console, prompt, is_secret=False):
     """Return the answer to a question, without blanks around it; a secret is not shown.
 
-    Raises Stopped if the user gives up, ValueError for scripts.
+    Of several lines the last one is the prompt. Raises Stopped if the user gives up, ValueError
+    for scripts.
     """
     if console.is_json:
         raise ValueError("this asks questions; scripts give all words on the line, see help")
+    lines = prompt.split("\n")
     if console.is_script:
-        sys.stdout.write(prompt + "\n")
+        lines.append("")
+    for line in lines[:-1]:
+        sys.stdout.write(line + "\n")
+    prompt = lines[-1]
     line = await console.line(prompt, is_secret)
     if line == "\x03":
         raise Stopped("stopped; what was done before stays")

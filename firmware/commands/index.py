@@ -30,6 +30,7 @@ reject|trust|!|[SKI]|send away the peer that is waiting|reject
 untrust|trust|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
 network|network|?|[scan/join [NAME [PASSWORD]]/leave]|the Wi-Fi, if there is one|network join
 set|settings|?|[NAME VALUE]|what the installer decides|set installation_ma 16000
+echonet|echonet|?|[VERB [VALUE]]|ECHONET Lite: state, controllers, who may write|echonet writes on
 password|lock|!|[PASSWORD/off]|set or remove the password for changes|password
 login|lock||[PASSWORD/button]|allow changes until logout or 10 idle minutes|login
 logout|lock|||end what login began|logout
@@ -74,6 +75,8 @@ def _load(module):
         from firmware.commands.choose import run
     elif module == "device":
         from firmware.commands.device import run
+    elif module == "echonet":
+        from firmware.commands.echonet import run
     elif module == "events":
         from firmware.commands.events import run
     elif module == "help":

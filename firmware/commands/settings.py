@@ -28,13 +28,13 @@ _LARGEST = {SET_SAFE_MA: 80_000, SET_STRICT: 1, SET_MODE: 2}
 
 
 def run(console, name, words):
-    """`set` alone tells all settings, `set NAME VALUE` changes one."""
+    """`set` tells all settings, `set NAME` one, `set NAME VALUE` changes one."""
     node = console.node
-    if words:
-        if len(words) == 1:
-            raise ValueError("set NAME VALUE; names are " + ", ".join(_names()))
+    if words and words[0] not in _names():
+        raise ValueError("no such setting; there are " + ", ".join(_names()))
+    if len(words) > 1:
         change(node, words[0], " ".join(words[1:]))
-    return {name: value(node, name) for name in _names()}
+    return {name: value(node, name) for name in _names() if name in words or len(words) != 1}
 
 
 def value(node, name):
@@ -57,12 +57,12 @@ def change(node, name, text):
         publish_installation(settings, node.arbiter, node.clock.now_ms())
     elif name == SET_SAFE_MA and text == "none":
         settings.put(name, None)  # a silent energy manager changes nothing
-    elif name in _LARGEST:
+    else:
+        if name == SET_SAFE_MA and text.isdigit() and 0 < int(text) < _MIN_MA:
+            raise ValueError("%s is 0, none, or 6000 or more: no pilot says less" % name)
         if not text.isdigit() or int(text) > _LARGEST[name]:
             raise ValueError("%s is a number from 0 to %d" % (name, _LARGEST[name]))
         settings.put(name, int(text))
-    else:
-        raise ValueError("no such setting; there are " + ", ".join(_names()))
 
 
 def _names():

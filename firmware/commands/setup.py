@@ -30,7 +30,7 @@ async def _setup(console):
         console,
         say,
         INSTALLATION,
-        "Most current per phase, for the installation, in mA (board: %d; 0: no limit)"
+        "Most that the installation allows per phase, in mA\n(6000 to %d, 0: no limit)"
         % node.board.MAX_CURRENT_MA,
     )
     await _peers(console, say)

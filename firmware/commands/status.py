@@ -36,6 +36,7 @@ def _status(node):
         "lpc_cap_w": lpc.cap_w(),
         "connections": node.links.open_count(),
         "mdns": node.neighbours.state,
+        "echonet": node.echonet.state if node.echonet else "off",
         "heap_used": gc.mem_alloc(),
         "heap_free": gc.mem_free(),
         "stall_us": stall_us,

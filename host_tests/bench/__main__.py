@@ -4,7 +4,7 @@ make bench                        table, build/bench.json
 make bench ARGS=--write           also the tables in host_tests/README.md
 make bench ARGS="--against HOST:PORT"
     the same client against another charger that trusts the SKI that is printed
-make bench ARGS="--only latency"  one part: latency, usecases, heap, spine or sizes
+make bench ARGS="--only latency"  one part: latency, usecases, echonet, heap, spine or sizes
 make bench ARGS="--codec-peer NAME=COMMAND"
     another SPINE codec, with the same messages (host_tests/bench/peers.py tells the interface)
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tests.bench import heap, latency, sizes, spine, usecases
+from host_tests.bench import echonet, heap, latency, sizes, spine, usecases
 from host_tests.bench.figures import Figure, as_dict, comparison, markdown, median, p95
 from host_tests.bench.peers import Peer, PeerError
 from tools.energy_manager.identity import Identity
@@ -30,7 +30,7 @@ README = ROOT / "host_tests" / "README.md"
 MARKS = "<!-- bench: begin -->", "<!-- bench: end -->"
 CODEC_MARKS = "<!-- codec bench: begin -->", "<!-- codec bench: end -->"
 
-PARTS = ("latency", "usecases", "heap", "spine", "sizes")
+PARTS = ("latency", "usecases", "echonet", "heap", "spine", "sizes")
 
 
 def main() -> int:
@@ -82,6 +82,9 @@ def measure(only: str | None, console: Console, peers: list[Peer]) -> list[Figur
         if only in (None, "usecases"):
             status.update("limits of the use cases")
             figures += usecases.measure(folder)
+        if only in (None, "echonet"):
+            status.update("ECHONET Lite on loopback")
+            figures += echonet.measure(folder)
         if only in (None, "heap"):
             figures += heap.measure(folder, status.update)
         if only in (None, "spine"):

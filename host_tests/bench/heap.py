@@ -6,13 +6,17 @@ board feels them.
 """
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 from host_tests.bench.figures import Figure
 from host_tests.e2e.world import settled_heap
+from tools import romfs
 from tools.energy_manager.manager import EnergyManager
+from tools.micropython import micropython_path
 from tools.simulate import Simulator
 
+PROGRAM = Path(__file__).resolve().parent / "imported.py"
 STEP_KIB = 2
 LARGEST_KIB = 512
 SESSIONS = 10
@@ -26,6 +30,7 @@ def measure(folder: Path, progress) -> list[Figure]:
     progress("heap: live data")
     live = asyncio.run(live_bytes(folder))
     figures = [
+        Figure("heap of the firmware's code", _kib(imported_bytes()), "KiB"),
         Figure("heap in use, nobody connected", _kib(live["idle"]), "KiB"),
         Figure("heap in use, one energy manager", _kib(live["connected"]), "KiB"),
         Figure("heap growth over ten sessions", live["growth"], "B", 0),
@@ -36,6 +41,14 @@ def measure(folder: Path, progress) -> list[Figure]:
         name = f"heap high-water, {managers} energy manager{'s' if managers > 1 else ''}"
         figures.append(Figure(name, mark, "KiB", BUDGET_KIB[managers]))
     return figures
+
+
+def imported_bytes() -> int:
+    """Heap that the code of the image takes by itself, before anything runs."""
+    romfs.build()
+    command = [micropython_path(32), "-X", "heapsize=512K", PROGRAM, romfs.ROOT / romfs.IMAGE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return int(done.stdout)
 
 
 def high_water_kib(folder: Path, managers: int) -> int:

@@ -251,6 +251,33 @@ def test_one_local_name_may_be_imported_from_several_modules(tmp_path, is_short)
         assert module.main() == [("here", 0), ("one", 1), ("two", 2), ("here", 3)]
 
 
+@both
+def test_texts_of_exceptions_are_what_they_were(tmp_path, is_short):
+    project(
+        tmp_path,
+        a__main="def main():\n    return [second(n) for n in range(5)]\n"
+        "def second(n):\n"
+        "    try:\n"
+        "        if n == 0:\n            raise ValueError('the first of all texts')\n"
+        "        if n == 1:\n            raise ValueError('%d is the second text' % n)\n"
+        "        if n == 2:\n            raise ValueError('short %d' % n)\n"
+        "        if n == 3:\n            raise KeyError('the first of all texts', 'ümläute: '*2)\n"
+        "        raise ValueError('first of all')\n"
+        "    except (ValueError, KeyError) as error:\n"
+        "        return error.args\n",
+    )
+    bundled = Bundled(tmp_path, is_short)
+    with bundled as module:
+        assert module.main() == [
+            ("the first of all texts",),
+            ("1 is the second text",),
+            ("short 2",),
+            ("the first of all texts", "ümläute: ümläute: "),
+            ("first of all",),
+        ]
+    assert bundled.texts[BUNDLE].count("first of all") == (1 if is_short else 3)
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [

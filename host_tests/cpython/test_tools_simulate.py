@@ -73,7 +73,8 @@ def test_options_reach_the_firmware_with_their_defaults(root):
     state = str(root / "build" / "sim" / "0001")
     assert _passed_on([]) == (
         f"--address 127.0.0.1 --port 4712 --state {state} --serial 0001 --phases 3 "
-        "--speed 1 --feed-in 0 --log-level info --mdns-address 127.0.0.1"
+        "--speed 1 --feed-in 0 --log-level info --mdns-address 127.0.0.1 "
+        "--echonet-address 127.0.0.1"
     ).split(" ")
     assert Path(state).is_dir()
 
@@ -82,12 +83,14 @@ def test_options_reach_the_firmware_as_given(root, tmp_path):
     words = (
         f"--address 127.0.0.2 --port 0 --state {tmp_path}/s --serial A-7 --bits 32 --heap 96K "
         f"--no-mdns --mdns-address 127.0.0.3 --trust {SKI} --phases 1 "
-        "--speed 20 --feed-in 5000 --iso15118 --switch-phases --log-level debug --json --trust"
+        "--speed 20 --feed-in 5000 --iso15118 --switch-phases --log-level debug "
+        "--no-echonet --echonet-address 127.0.0.4 --json --trust"
     ).split(" ")
     assert _passed_on([*words, " ".join([SKI[:20].upper(), SKI[20:]])]) == (
         f"--address 127.0.0.2 --port 0 --state {tmp_path}/s --serial A-7 --trust {SKI} "
         f"--trust {SKI} --phases 1 --speed 20 --feed-in 5000 --iso15118 --switch-phases "
-        "--log-level debug --mdns-address 127.0.0.3 --no-mdns --json"
+        "--log-level debug --mdns-address 127.0.0.3 --echonet-address 127.0.0.4 "
+        "--no-echonet --no-mdns --json"
     ).split(" ")
     command, environment = simulate.command_line(simulate.parser().parse_args(words[:-1]))
     assert command[0].endswith("/micropython32") and command[1:3] == ["-X", "heapsize=96K"]

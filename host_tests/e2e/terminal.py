@@ -126,6 +126,21 @@ class Person:
             assert time.monotonic() < end, self.screen.lines[-5:]
             self._take(0.05)
 
+    def sees_beginning(self, line: str) -> str:
+        """Wait until the cursor is behind the beginning of a line; return that beginning."""
+        end = time.monotonic() + WAIT_S
+        while not self.screen.lines[-1] or not line.startswith(self.screen.lines[-1]):
+            assert time.monotonic() < end, f"no {line!r} in\n" + "\n".join(self.screen.lines)
+            self._take(0.05)
+        return self.screen.lines[-1]
+
+    def has_lines(self, count: int) -> None:
+        """Wait until there are so many lines, the last of them begun."""
+        end = time.monotonic() + WAIT_S
+        while len(self.screen.lines) < count:
+            assert time.monotonic() < end, "\n".join(self.screen.lines[-20:])
+            self._take(0.02)
+
     def does(self, keys: str, prompt: str = "> ") -> list[str]:
         """Type keys at a prompt; return the lines between them and the next prompt."""
         self.sees_prompt(prompt)

@@ -114,7 +114,7 @@ def test_a_set_up_with_wrong_turns(person):
     person.sees("joined Carport")
     person.sees("Name of the charger [none]")
     person.type("Carport, left\r")
-    person.sees("Most current per phase, for the installation, in mA (board: 16000; 0: no limit)")
+    person.sees("(6000 to 16000, 0: no limit) [none]")
     for wrong in ("16", "32000", "-1", "ten"):
         start = person.mark()
         person.type(wrong + "\r")
@@ -143,7 +143,7 @@ def test_a_set_up_that_is_left_keeps_what_was_done(person):
     person.type("\r")
     person.sees("Name of the charger")
     person.type("Barn\r")
-    person.sees("Most current per phase")
+    person.sees("(6000 to 16000, 0: no limit)")
     person.type("60" + CTRL_C)
     person.sees("error: stopped; what was done before stays")
     lines = person.does("set\r")

@@ -1,5 +1,8 @@
 """An energy manager and a car at the simulated charger, over real sockets."""
 
+import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -37,6 +40,49 @@ def test_x_opev_a_written_current_is_on_the_pilot_when_the_result_arrives(charge
     assert charger.command("status")["offered_ma"] == 0
     assert manager.limit_currents(None).ok
     wait_status(charger, offered_ma=16_000)
+
+
+def test_x_opev_the_command_line_limits_and_releases_the_current(charger, tmp_path):
+    def run(*words):
+        command = [sys.executable, "-m", "tools.energy_manager", *words, "--state", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        return done.returncode, done.stdout, done.stderr
+
+    _, identity, _ = run("identity", "--json")
+    charger.command(f"trust {json.loads(identity)['ski']}")
+    assert run("pair", f"127.0.0.1:{charger.port}", "--yes")[0] == 0
+    here = ("--host", "127.0.0.1", "--port", str(charger.port), "--speed", "5")
+    code, _, error = run("current", "10", *here, "--timeout", "1")
+    assert code == 1 and "no car is plugged in" in error
+    charger.command("ev plug")
+    wait_status(charger, ev_connected=True)
+    mark = charger.mark()
+    code, text, _ = run("current", "7.5", *here, "--for", "10s")
+    assert code == 0 and text.startswith("accepted after ")
+    charger.wait_event("charging", 1, mark, offered_ma=7_500)
+    code, text, _ = run("current", "8", *here)
+    assert code == 0 and "the charger takes a safe current" in text
+    assert run("current", "-1", *here)[:2] == (1, "refused: error 7 current must be >= 0\n")
+    assert run("current", "--release", *here)[0] == 0
+    wait_status(charger, offered_ma=16_000)
+
+
+def test_x_lpc_more_watts_than_a_number_holds_are_the_largest_limit(charger, manager):
+    charger.command("ev plug")
+    for watts in (2**63 - 1, 2**63, 10**30):
+        assert manager.write_limit(watts, is_active=True, delete_duration=True).ok
+        status = charger.command("status")
+        assert (status["lpc_state"], status["lpc_cap_w"]) == ("limited", 999_999_999)
+    wait_status(charger, 10, offered_ma=16_000)  # after the wait for a limit of OPEV
+    assert manager.write_limit(4_200, is_active=True, delete_duration=True).ok
+    wait_status(charger, lpc_cap_w=4_200)
+
+
+def test_x_opev_settings_of_the_installer(charger):
+    for line in ("opev_safe_ma none", "opev_safe_ma 0", "opev_safe_ma 8000", "charge_mode 2"):
+        assert charger.command("set " + line)["ok"]
+    for line in ("opev_safe_ma 3", "opev_safe_ma x", "charge_mode 3", "serial 4", "opev_strict"):
+        assert not charger.command("set " + line)["ok"]
 
 
 def test_x_oscev_a_recommendation_lowers_but_does_not_stop(charger, manager):

@@ -125,7 +125,7 @@ def wait_status(charger: Simulator, timeout_s: float = _SETTLE_S, **wanted) -> d
         status = charger.command("status")
         if all(v(status[k]) if callable(v) else status[k] == v for k, v in wanted.items()):
             return status
-        assert time.monotonic() < end, {name: status[name] for name in wanted}
+        assert time.monotonic() < end, {name: status[name] for name in (*wanted, "why")}
         time.sleep(0.02)
 
 

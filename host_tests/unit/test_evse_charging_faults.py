@@ -58,6 +58,17 @@ def test_ventilation_is_refused_until_unplugged():
     assert station.control.faults == 0
 
 
+def test_a_line_that_is_good_when_a_late_step_looks_is_no_fault():
+    station = plugged()
+    station.line(E)
+    station.run_until(lambda: station.control.state == "E")
+    station.line(B)
+    station.run(1_500, 1_500)
+    assert station.control.faults == 0
+    station.run(1_000)
+    assert station.control.faults == 0 and station.control.ev_connected
+
+
 def test_a_shorted_pilot_is_a_fault_after_a_second_and_clears_30_s_after_its_end():
     station = plugged()
     station.line(E)

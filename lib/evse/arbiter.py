@@ -71,6 +71,10 @@ class Decision:
         self.reason = ""
         self.in_watts = False
 
+    def milliamps(self, watts: int) -> int:
+        """Return what a power is per phase, floored to 0.1 A."""
+        return min(watts, _MAX_W) * 10_000 // (self.phases * self.voltage_mv or 1) * 100
+
     def explain(self) -> str:
         """Return one line such as "10.2 A on L1 because LPC 7.0 kW"."""
         if self.value is None:
@@ -155,6 +159,20 @@ class Arbiter:
             left_ms = max(0, limit.expires_ms - now)
         return limit.in_watts, limit.value(now), limit.is_stale(now), left_ms, limit.reason
 
+    def others_allow(self, milliamps: int, source: int, now: int) -> bool:
+        """Say whether all sources but this one allow so much, at the last decision's voltage."""
+        decision = self.decision
+        for other in range(SOURCE_COUNT):
+            limit = self._limits[other]
+            if other == source or limit is None or not limit.is_active:
+                continue
+            value = limit.value(now)
+            if limit.in_watts:
+                value = decision.milliamps(value)
+            if strictest(value, decision.phases) < milliamps:
+                return False
+        return True
+
     def decide(self, now: int, phases_in_use: int, mean_voltage_mv: int) -> Decision:
         """Return what all limits together allow on phases L1 to L`phases_in_use`.
 
@@ -215,9 +233,9 @@ class Arbiter:
         decision.limit_w = limit_w
         source = amps_source
         if limit_w is not None:
-            deci_amps = min(limit_w, _MAX_W) * 10_000 // (decision.phases * decision.voltage_mv)
-            if deci_amps * 100 < current_ma:
-                current_ma = deci_amps * 100
+            watts_ma = decision.milliamps(limit_w)
+            if watts_ma < current_ma:
+                current_ma = watts_ma
                 source = watts_source
         decision.current_ma = current_ma
         self._explain(now, decision, source, amps_ma, limit_w)

@@ -19,6 +19,7 @@ class Board:
     MODEL = ""
     DEVICE_TYPE = "ChargingStation"
     VENDOR_ID = 0  # IANA private enterprise number of the maker; 0: names are made of VENDOR
+    ECHONET_MAKER = b"\xff\xff\xf0"  # manufacturer code of the Consortium; this is nobody's
 
     PHASES = const(3)  # wired to the contactor
     MAX_CURRENT_MA = const(16_000)  # per phase: contactor, terminals, fixed cable

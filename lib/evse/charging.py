@@ -154,8 +154,8 @@ class ChargingControl:
             if level == _D:
                 if lasted_ms >= _VENTILATION_MS:
                     present = faults.VENTILATION
-            elif lasted_ms >= _LINE_FAULT_MS:
-                present = faults.PILOT
+            elif lasted_ms >= _LINE_FAULT_MS and pilot.is_confirmed:
+                present = faults.PILOT  # not if the loop was late and the line is good by now
         return present | self._check_diode(now, reading)
 
     def _update_presence(self, now):

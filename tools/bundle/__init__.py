@@ -22,6 +22,7 @@ brought back to the sources by tools/decode_traceback.py.
     joiner.py   rewrites the modules of one part into one tree
     foreign.py  lists the names that are not ours to change
     shorten.py  gives short names, shared where that changes nothing
+    texts.py    keeps the texts of exceptions in one
     writer.py   writes the text, and where each line came from
 """
 
@@ -32,8 +33,9 @@ from tools.bundle.foreign import vocabulary
 from tools.bundle.joiner import Joiner
 from tools.bundle.names import choose_names
 from tools.bundle.parts import BUNDLE, split
-from tools.bundle.shorten import shorten
+from tools.bundle.shorten import intern, shorten
 from tools.bundle.source import BundleError, collect, find
+from tools.bundle.texts import gather
 from tools.bundle.writer import Writer
 
 __all__ = ["BUNDLE", "Bundle", "BundleError", "bundle", "find"]
@@ -71,6 +73,8 @@ def bundle(
     result = Bundle()
     if is_short:
         result.names = vars(shorten(trees, foreign, exported))
+        gather(trees[BUNDLE])
+        intern(trees[BUNDLE])  # other parts may be dropped after use, names never are
     for part, tree in trees.items():
         writer = Writer(tree)
         result.texts[part] = writer.text

@@ -32,6 +32,11 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
     samples = [replace(sample, at_s=sample.at_s / unit_s) for sample in samples]
     steps = [replace(step, at_s=step.at_s and step.at_s / unit_s) for step in steps]
     times = [sample.at_s for sample in samples]
+    highest = max([10.5] + [kw for curve in curves for _, kw in curve.points])
+    power.set_ylim(
+        0, highest * 1.48
+    )  # above the curves: names of the states, numbers of the steps
+    current.set_ylim(0, 20)
     for axes in (power, current):
         _shade_states(axes, samples, is_named=axes is power)
         axes.set_xlim(times[0], times[-1])
@@ -68,15 +73,19 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
             *zip(*points, strict=True), color=curve.colour, linewidth=1.6, label=curve.label
         )
     _mark_steps(power, steps)
-    power.set_title(title, loc="left", fontsize=12, pad=14)
+    power.set_title(title, loc="left", fontsize=12, pad=28)
     power.set_ylabel("kW")
-    highest = max([10.5] + [kw for curve in curves for _, kw in curve.points])
-    power.set_ylim(0, highest * 1.48)
     current.set_ylabel("A")
-    current.set_ylim(0, 20)
     current.set_xlabel("time on the charger's clock, " + unit)
-    power.legend(loc="lower center" if curves else "lower right", fontsize=9, framealpha=1)
-    current.legend(loc="lower right", fontsize=9, framealpha=1)
+    for axes in (power, current):  # beside the curves, never on them
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            borderaxespad=0,
+            ncols=4,
+            frameon=False,
+            fontsize=9,
+        )
     _list_steps(legend, steps)
     base.parent.mkdir(parents=True, exist_ok=True)
     paths = [base.with_name(base.name + suffix) for suffix in (".png", ".svg")]

@@ -128,9 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--recommend", action="store_true", help="as what the sun gives, not as an obligation"
     )
-    sub.add_argument(
-        "--for", dest="duration", type=_seconds, default=0, metavar="TIME", help="stay so long"
-    )
+    sub.add_argument("--for", dest="duration", type=_seconds, metavar="TIME", help="stay so long")
 
     sub = command("failsafe", commands.failsafe, "show or set what holds without energy manager")
     sub.add_argument("--power", type=_watts, metavar="WATTS", help="limit in failsafe state")

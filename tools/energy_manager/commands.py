@@ -14,7 +14,7 @@ from .dial import NotFound, connected, dial, manager_for, showing_hello, target_
 from .discovery import discover
 from .identity import Identity, grouped
 from .live_view import LiveView
-from .lpc import LIMITS
+from .lpc import LIMITS, NotUsable
 from .manager import EnergyManager, WriteResult
 from .output import Output, failsafe_text, limit_text
 from .peers import UnknownTarget
@@ -170,10 +170,21 @@ async def _stay(manager: EnergyManager, mark: int, out: Output, end_s: float | N
 
 
 async def current(args: argparse.Namespace, out: Output) -> int:
-    """Limit the current of the car on each phase (OPEV), or recommend one (OSCEV)."""
+    """Limit the current of the car on each phase (OPEV), or recommend one (OSCEV).
+
+    A charger that waits for the first limit of its guard is told that there is none: until then
+    its failsafe value holds, whatever the car is allowed.
+    """
     args.for_cars = True
+    name = "oscev" if args.recommend else "opev"
     async with connected(args, out) as manager:
-        await manager.wait_usable("oscev" if args.recommend else "opev", timeout_s=args.timeout)
+        await manager.wait_usable("lpc", timeout_s=args.timeout)
+        if not manager.values()["limit"]["is_active"]:
+            await manager.release()
+        try:
+            await manager.wait_usable(name, timeout_s=args.timeout)
+        except TimeoutError:
+            raise NotUsable(f"no car is plugged in, or the charger offers no {name}") from None
         result = await manager.limit_currents(
             None if args.release else args.amperes, args.recommend
         )
@@ -181,7 +192,7 @@ async def current(args: argparse.Namespace, out: Output) -> int:
             return REFUSED
         if not args.release and not args.duration:
             out.hint("Nobody protects the fuse from here on: the charger takes a safe current.")
-        await asyncio.sleep(args.duration / args.speed)
+        await asyncio.sleep((args.duration or 0) / args.speed)
     return OK
 
 
