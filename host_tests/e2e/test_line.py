@@ -127,11 +127,11 @@ def cut_at_the_key(folder):
     process.wait()
 
 
-def test_the_commands_of_the_readme_do_what_it_says(tmp_path, monkeypatch):
-    text = (ROOT / "tools" / "line" / "README.md").read_text()
-    block = re.search(r"run by the tests:\n\n```\n(.*?)```", text, re.DOTALL)[1]
+def test_the_commands_of_the_documentation_do_what_it_says(tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "production-line.md").read_text()
+    block = re.search(r"^```sh line\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
     commands = [line.split() for line in block.splitlines()]
-    assert len(commands) == 5 and all(words[0] == "pilotwire" for words in commands)
+    assert len(commands) == 5 and all(words[0] == ".venv/bin/pilotwire" for words in commands)
     monkeypatch.chdir(tmp_path)
     for words in commands:
         if "--simulate" in words:
