@@ -4,8 +4,8 @@ Blocks marked `console` are typed into a simulated charger, page by page, behind
 pseudo-terminal: lines that begin with "> " are commands; a line that ends with ⏎ is a question and
 its answer, in brackets if it is a secret; the others are what the charger prints; `…` stands for
 anything. Lines of other blocks that begin with make or .venv/bin/ name targets and programs that
-exist, with options that they know; those of `sh charger` are run against a simulated charger, those
-of `sh line` by test_line.py.
+exist, with options that they know; those of `sh charger` are run against a simulated charger,
+those of `sh line` by test_line.py.
 """
 
 import re
