@@ -82,7 +82,7 @@ class EchonetTask:
             unique,
             owner.config.serial.encode(),
             settings,
-            board.told() if hasattr(board, "told") else None,
+            board.told(),
             os.urandom,
         )
         profile = node_profile([self.charger], maker, unique, board.MODEL.encode())

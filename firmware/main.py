@@ -47,7 +47,7 @@ class Options:
         self.json = False
         use_mdns = True
         use_echonet = True
-        mdns_address = None
+        mdns_address = echonet_address = None
         words = iter(arguments)
         for word in words:
             if word == "--json":
@@ -56,16 +56,16 @@ class Options:
                 use_mdns = False
             elif word == "--mdns-address":
                 mdns_address = next(words)
-            elif word in ("--echonet", "--no-echonet"):
-                use_echonet = word == "--echonet"
+            elif word == "--no-echonet":
+                use_echonet = False
+            elif word == "--echonet-address":
+                echonet_address = next(words)
             elif not self._take(word, words):
                 raise SystemExit("unknown option " + word)
         if use_mdns:
             self.config.mdns_address = mdns_address or self.config.address
-        if not use_echonet:
-            self.config.echonet_address = None
-        elif not self.config.echonet_address:
-            self.config.echonet_address = self.config.address
+        if use_echonet:
+            self.config.echonet_address = echonet_address or self.config.address
 
     def _take(self, word, words):
         config = self.config
@@ -79,8 +79,6 @@ class Options:
             config.trust.append(parse_ski(next(words)))
         elif word == "--state":
             self.state = next(words)
-        elif word == "--echonet-address":
-            config.echonet_address = next(words)
         elif word == "--speed":
             self.speed = int(next(words))
         elif word == "--log-level":

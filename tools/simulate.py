@@ -69,12 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--no-mdns", action="store_true", help="do not announce the charger")
     add("--mdns-address", metavar="ADDRESS", help="interface of mDNS (that of --address)")
-    add(
-        "--echonet",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="serve ECHONET Lite, UDP port 3610",
-    )
+    add("--no-echonet", action="store_true", help="no ECHONET Lite (UDP port 3610)")
     add(
         "--echonet-address",
         metavar="ADDRESS",
@@ -161,7 +156,7 @@ def command_line(options: argparse.Namespace) -> "tuple[list[str], dict[str, str
     command += ["--log-level", options.log_level]
     command += ["--mdns-address", options.mdns_address or options.address]
     command += ["--echonet-address", options.echonet_address or options.address]
-    command += ["--no-echonet"] * (not options.echonet)
+    command += ["--no-echonet"] * options.no_echonet
     command += ["--no-mdns"] * options.no_mdns + ["--json"] * options.json
     Path(state).mkdir(parents=True, exist_ok=True)
     return command, {**os.environ, "MICROPYPATH": f"{ROOT}:{ROOT}/lib:.frozen"}

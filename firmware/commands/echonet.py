@@ -80,7 +80,7 @@ def _change(task, settings, verb, value):
     """Keep what was decided; `class` and `tcp` count for the next task."""
     is_on = value == "on"
     if verb in ("writes", "tcp") and not is_on and value != "off":
-        raise ValueError("echonet %s on, or echonet %s off" % (verb, verb))
+        raise ValueError(_USAGE)
     if verb == "writes":
         task.guard.writes_on = is_on
         settings.put(_WRITES, is_on)
@@ -90,11 +90,11 @@ def _change(task, settings, verb, value):
         settings.put(_TCP, is_on)
     elif verb == "class":
         if value.upper() not in ("02A1", "027E"):
-            raise ValueError("02A1 is an EV charger, 027E an EV charger/discharger")
+            raise ValueError(_USAGE)
         settings.put(_CLASS, value.upper())
     elif verb == "rate":
         if not value.isdigit() or not int(value):
-            raise ValueError("frames per second of one controller, 1 or more")
+            raise ValueError(_USAGE)
         task.guard.rate = int(value)
         settings.put(_RATE, task.guard.rate)
     else:

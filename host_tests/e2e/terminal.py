@@ -99,6 +99,14 @@ class Person:
         self._process.wait(WAIT_S)
         os.close(self._master)
 
+    def begin(self) -> None:
+        """Press Enter at a console that has just started, and wait for the prompt behind it."""
+        self.sees("Console: type help.")
+        start = self.mark()
+        self.type(ENTER)
+        self.has_lines(start + 1)
+        self.sees_prompt()
+
     def type(self, keys: str) -> None:
         """Press keys, each by itself."""
         for key in re.findall(r"\x1b[\[O]?[\d;]*.|.|\n", keys, re.DOTALL):

@@ -37,9 +37,7 @@ PASSWORD = "north wall 7"
 @pytest.fixture
 def person(tmp_path):
     with Person(port=0, state=tmp_path / "state", no_mdns=True, log_level="error") as somebody:
-        somebody.sees("Console: type help.")
-        somebody.type(ENTER)
-        somebody.sees_prompt()
+        somebody.begin()
         yield somebody
 
 

@@ -52,8 +52,7 @@ def ids(page: Path) -> str:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=ids)
 def test_console_sessions_go_as_they_are_shown(page, tmp_path):
     with Person(port=0, state=tmp_path / "state", no_mdns=True, log_level="error") as person:
-        person.sees("Console: type help.")
-        person.type(ENTER)
+        person.begin()
         for block in blocks(page, "console"):
             follow(person, block.splitlines())
 

@@ -20,8 +20,16 @@ class Settings(dict):
 class Outlet:
     """One charging point in virtual time."""
 
-    def __init__(self, code=CHARGER, phases=1, vehicle=None, settings=None, random=bytes):
-        self.board = create(phases=phases, max_current_ma=32_000)
+    def __init__(
+        self,
+        code=CHARGER,
+        phases=1,
+        vehicle=None,
+        settings=None,
+        random=bytes,
+        switch_phases=False,
+    ):
+        self.board = create(phases=phases, max_current_ma=32_000, switch_phases=switch_phases)
         self.arbiter = Arbiter(self.board.NOMINAL_VOLTAGE_MV)
         self.control = ChargingControl(self.board, self.arbiter, 0)
         self.settings = Settings() if settings is None else settings
@@ -82,7 +90,7 @@ def test_maps_say_what_there_is():
 
 
 def test_without_a_meter_nothing_is_measured_and_no_goal_is_offered():
-    board = create(1)
+    board = create(phases=1)
     board.HAS_METER = False
     control = ChargingControl(board, Arbiter(), 0)
     charger = Charger(CHARGER, 1, control, MAKER, UNIQUE, b"", Settings(), None, bytes)
@@ -157,6 +165,25 @@ def test_limits_of_others_that_allow_nothing_make_the_vehicle_not_chargeable():
     outlet.arbiter.publish(LPC, outlet.now, watts=3_000)
     outlet.run(1_000)
     assert outlet.read(0xC7, 0xDA) == "41 47"
+
+
+def test_a_limit_that_one_phase_can_use_is_no_block_where_the_phases_can_be_switched():
+    for can_switch, status in ((False, "40"), (True, "41")):
+        outlet = Outlet(phases=3, switch_phases=can_switch)
+        outlet.plug()
+        assert outlet.write(0xDA, "47")
+        outlet.arbiter.publish(LPC, outlet.now, watts=2_000)
+        outlet.run(20_000)
+        assert outlet.read(0xC7, 0xDA) == status + " 47"
+
+
+def test_what_the_car_gives_back_is_no_charging_power():
+    for code, power in ((CHARGER, "00000000"), (CHARGER_DISCHARGER, "FFFFF830")):
+        outlet = Outlet(code)
+        outlet.plug()
+        outlet.control.meter.power_w = -2_000
+        outlet.charger.update(outlet.now)
+        assert outlet.read(0xD3) == power
 
 
 def test_a_limit_just_below_6_ampere_that_is_tried_counts_as_chargeable():

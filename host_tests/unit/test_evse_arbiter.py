@@ -221,21 +221,21 @@ def test_published_shows_each_source_for_the_console():
     assert arbiter.published(LPC, 500) is None
 
 
-def test_one_source_can_ask_what_all_others_allow():
+def test_one_source_can_ask_what_all_others_would_allow():
     arbiter = station()
     arbiter.publish(ECHONET, 0, milliamps=0)
     arbiter.decide(0, 3, U230)
-    assert arbiter.others_allow(16_000, ECHONET, 0)
-    assert not arbiter.others_allow(16_100, ECHONET, 0)
-    assert not arbiter.others_allow(6_000, LPC, 0)
-    arbiter.publish(LPC, 0, watts=4_140, expires_ms=1_000, fallback=4_139)
-    assert arbiter.others_allow(6_000, ECHONET, 999)
-    assert not arbiter.others_allow(6_000, ECHONET, 1_000)
+    assert arbiter.would_allow(0, 3, ECHONET) == 16_000
+    assert arbiter.would_allow(0, 3, LPC) == arbiter.would_allow(0, 3) == 0
+    arbiter.publish(LPC, 0, watts=4_140, expires_ms=1_000, fallback=1_380)
+    assert arbiter.would_allow(999, 3, ECHONET) == 6_000
+    assert arbiter.would_allow(1_000, 3, ECHONET) == 2_000
+    assert arbiter.would_allow(1_000, 1, ECHONET) == 6_000
     arbiter.withdraw(LPC)
     arbiter.publish(OPEV, 0, milliamps=(None, 5_900, None))
-    assert not arbiter.others_allow(6_000, ECHONET, 0)
-    arbiter.decide(0, 1, U230)
-    assert arbiter.others_allow(6_000, ECHONET, 0)
+    assert arbiter.would_allow(0, 3, ECHONET) == 5_900
+    assert arbiter.would_allow(0, 1, ECHONET) == 16_000
+    assert arbiter.decide(0, 3, U230).current_ma == 0
 
 
 def test_the_same_decision_object_is_filled_each_time():

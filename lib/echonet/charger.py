@@ -31,6 +31,7 @@ _METER = const(1 << 15)  # evse.faults: without a meter charging goes on
 _VENTILATION = const(1 << 10)  # evse.faults: the vehicle asks for what we have not; no fault here
 _FAULT_CODES = b"\x0a\x3c\x0a\x02\x07\x3d\x1e\x0c\x0b\x03\x00\x0e\x0f\x07\x5a\x1f"  # 89, by bit
 
+_CHARGER = const(0xA1)  # second octet of that class
 _CHARGE = const(0x42)
 _STANDBY = const(0x44)
 _IDLE = const(0x47)
@@ -152,7 +153,8 @@ class Charger(Object):
         is_ready = control.in_service and not control.faults & ~_METER
         is_ready = is_ready and is_here
         if is_ready and not control.offered_ma:
-            is_ready = control.arbiter.others_allow(_MIN_MA, _ECHONET, now)
+            phases = 1 if control.board.CAN_SWITCH_PHASES else control.decision.phases
+            is_ready = control.arbiter.would_allow(now, phases, _ECHONET) >= _MIN_MA
         if control.state == "unknown":
             status = 0xFF
         elif not is_here:
@@ -231,7 +233,10 @@ class Charger(Object):
     def _put_measured(self, now):
         meter = self._control.meter
         if meter.is_good(now):
-            self.put(0xD3, meter.power_w, 4)
+            power_w = meter.power_w
+            if self.eoj[1] == _CHARGER:  # what the vehicle gives back is no charging power
+                power_w = max(power_w, 0)
+            self.put(0xD3, power_w, 4)
             self.put(0xD4, meter.max_current_ma() // 100, 2)
             self.put(0xD5, meter.mean_voltage_mv() // 1000, 2)
         else:

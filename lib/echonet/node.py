@@ -104,10 +104,11 @@ class Node:
         if not (_SETI <= service <= _INF_REQ or service == _SETGET or service == _INFC):
             self.ignored += 1
             return
-        end = _list_end(frame, _HEADER)
+        size = len(frame)
+        end = frame[_HEADER] and list_end(frame, _HEADER, size)
         if service == _SETGET and end:
-            end = _list_end(frame, end)
-        if not end or len(frame) > REQUEST_MAX:
+            end = end < size and frame[end] and list_end(frame, end, size)
+        if not end or size > REQUEST_MAX:
             self.malformed += 1
             return
         self._execute(frame, source, is_multicast, now)
@@ -287,16 +288,15 @@ class Node:
         return low + int.from_bytes(self._random(2), "big") % (high - low + 1)
 
 
-def _list_end(frame, at):
-    """Return where a property list ends; 0 if it is empty or not all there (Part 2, 3.2)."""
-    size = len(frame)
-    left = frame[at] if at < size else 0
-    if not left:
+def list_end(octets, at: int, size: int) -> int:
+    """Return where a property list ends (Part 2, 3.2); 0 if it is not all in the first `size`."""
+    if at >= size:
         return 0
+    left = octets[at]
     at += 1
     while left:
         if at + 1 >= size:
             return 0
-        at += 2 + frame[at + 1]
+        at += 2 + octets[at + 1]
         left -= 1
     return at if at <= size else 0

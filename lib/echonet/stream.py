@@ -6,6 +6,8 @@ business; here only its shape counts. A stream that is no frame cannot be picked
 
 from micropython import const
 
+from echonet.node import list_end
+
 _OPC = const(11)  # octets before the first list
 _SETGET = const(0x0E)  # second digit of the services with two lists: 6E, 7E, 5E
 
@@ -18,17 +20,7 @@ def frame_size(octets, count: int) -> int:
     for i in range(min(count, 2)):
         if octets[i] != (0x81 if i else 0x10):
             raise ValueError("no ECHONET Lite frame of format 1")
-    at = _OPC
-    lists = 2 if count > _OPC and octets[_OPC - 1] & 15 == _SETGET else 1
-    while lists:
-        lists -= 1
-        if at >= count:
-            return 0
-        left = octets[at]
-        at += 1
-        while left:
-            if at + 1 >= count:
-                return 0
-            at += 2 + octets[at + 1]
-            left -= 1
-    return at if at <= count else 0
+    at = list_end(octets, _OPC, count)
+    if at and octets[_OPC - 1] & 15 == _SETGET:
+        at = list_end(octets, at, count)
+    return at

@@ -159,20 +159,6 @@ class Arbiter:
             left_ms = max(0, limit.expires_ms - now)
         return limit.in_watts, limit.value(now), limit.is_stale(now), left_ms, limit.reason
 
-    def others_allow(self, milliamps: int, source: int, now: int) -> bool:
-        """Say whether all sources but this one allow so much, at the last decision's voltage."""
-        decision = self.decision
-        for other in range(SOURCE_COUNT):
-            limit = self._limits[other]
-            if other == source or limit is None or not limit.is_active:
-                continue
-            value = limit.value(now)
-            if limit.in_watts:
-                value = decision.milliamps(value)
-            if strictest(value, decision.phases) < milliamps:
-                return False
-        return True
-
     def decide(self, now: int, phases_in_use: int, mean_voltage_mv: int) -> Decision:
         """Return what all limits together allow on phases L1 to L`phases_in_use`.
 
@@ -195,15 +181,18 @@ class Arbiter:
             self._compute(now, decision)
         return decision
 
-    def would_allow(self, now: int, phases_in_use: int) -> int:
-        """Return the mA that `decide` would allow on so many phases at its last voltage."""
+    def would_allow(self, now: int, phases_in_use: int, without: "int | None" = None) -> int:
+        """Return the mA that `decide` would allow on so many phases at its last voltage.
+
+        `without` is a source that shall not count.
+        """
         other = self._other
         other.phases = phases_in_use
         other.voltage_mv = self.decision.voltage_mv
-        self._compute(now, other)
+        self._compute(now, other, without)
         return other.current_ma
 
-    def _compute(self, now, decision):
+    def _compute(self, now, decision, without=None):
         self._recheck_ms = None
         amps_ma = _UNLIMITED_MA
         limit_w = None
@@ -215,6 +204,8 @@ class Arbiter:
             if limit.expires_ms is not None and now < limit.expires_ms:
                 if self._recheck_ms is None or limit.expires_ms < self._recheck_ms:
                     self._recheck_ms = limit.expires_ms
+            if source == without:
+                continue
             value = limit.value(now)
             if limit.in_watts:
                 if limit_w is None or value < limit_w:

@@ -140,27 +140,20 @@ class Charger(simulate.Simulator):
             time.sleep(0.02)
 
 
-class Driver:
-    """A foreign controller as a child process, one line of JSON for each call; a context manager.
+class Child:
+    """A child process that is written to and read from in lines; a context manager."""
 
-    `announcements` are those it has reported so far.
-    """
-
-    def __init__(self, prefix, command, environment=None):
+    def __init__(self, command, environment=None):
         self._process = subprocess.Popen(
-            [*prefix, *command],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, **(environment or {})},
         )
-        self.announcements = []
-        self._answers = queue.Queue()
-        self._number = 0
         threading.Thread(target=self._read, daemon=True).start()
-        self._next(lambda message: message.get("ready"))
 
-    def __enter__(self) -> "Driver":
+    def __enter__(self):
         return self
 
     def __exit__(self, *_) -> None:
@@ -168,6 +161,20 @@ class Driver:
         self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
+
+
+class Driver(Child):
+    """A foreign controller as a child process, one line of JSON for each call; a context manager.
+
+    `announcements` are those it has reported so far.
+    """
+
+    def __init__(self, prefix, command, environment=None):
+        self.announcements = []
+        self._answers = queue.Queue()
+        self._number = 0
+        super().__init__([*prefix, *command], environment)
+        self._next(lambda message: message.get("ready"))
 
     def call(self, verb: str, **arguments) -> dict:
         """Let it do something; returns what it saw. Raises AssertionError if that failed."""
@@ -227,26 +234,14 @@ def missing() -> str:
     return ""
 
 
-class Raw:
+class Raw(Child):
     """A bare UDP socket at the controllers' end; a context manager."""
 
     def __init__(self, lan: Lan, own: str, group: str, port: int = 3610):
         command = [sys.executable, str(HERE / "raw_driver.py"), own, group, str(port)]
-        self._process = subprocess.Popen(
-            [*lan.our_prefix, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
         self._lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        super().__init__([*lan.our_prefix, *command])
         assert self._lines.get(timeout=WAIT_S) == "ready"
-
-    def __enter__(self) -> "Raw":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
 
     def send(self, address: str, *frames: str) -> None:
         """Send frames given in hex."""
