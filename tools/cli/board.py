@@ -177,7 +177,7 @@ def backup(
     with options.opened(port, simulate, serial, state) as board:
         known = _asked(board, "id", None)["ski"]
         text = backups.take(_command(board, password), passphrase)
-    told = backups._report(backups.unseal(text, passphrase))
+    told = backups.report(backups.unseal(text, passphrase))
     if told["ski"] != known or not told["has_identity"]:
         raise LineError(f"the board has SKI {known}, but sealed a backup of {told['ski']}")
     new = file.with_name(file.name + ".new")
@@ -211,7 +211,7 @@ def restore(
     except UnicodeDecodeError:
         raise backups.BackupError(f"{file} is no backup")
     passphrase = _passphrase(passphrase, is_new=False)
-    told = backups._report(backups.unseal(text, passphrase))
+    told = backups.report(backups.unseal(text, passphrase))
     out = Output(json)
     if dry_run:
         lines = [f"{key}: {told[key]}" for key in told]
