@@ -9,7 +9,7 @@ import io
 import math
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from tools.label import fonts, symbol
 from tools.label.design import Design, design
@@ -63,14 +63,8 @@ def zpl(label: Design, dpi: int) -> bytes:
     picture = bitmap(label, dpi)
     width, height = picture.size
     row_octets = (width + 7) // 8
-    # In ZPL 1 is black, in the picture 1 is white: blacken the padding's complement, then invert.
-    octets = bytes(octet ^ 0xFF for octet in picture.tobytes())
-    if width % 8:
-        mask = 0xFF << (8 - width % 8) & 0xFF
-        octets = bytes(
-            octet & mask if at % row_octets == row_octets - 1 else octet
-            for at, octet in enumerate(octets)
-        )
+    # In ZPL 1 is black. Pillow fills the last octet of a row with zeros, which are white there.
+    octets = ImageChops.invert(picture.convert("L")).convert("1").tobytes()
     total = row_octets * height
     return (
         f"^XA\n^PW{width}\n^LL{height}\n^LH0,0\n"
