@@ -9,7 +9,7 @@ The commands are in firmware/commands; they, and the line editor (firmware.termi
 when they are used and dropped afterwards, so that an idle console costs little. After ten minutes
 without a key the session ends: history and what the password opened are forgotten.
 
-Nothing secret is ever printed. Reading never blocks the event loop.
+No key is ever printed; the PIN is on the label as well. Reading never blocks the event loop.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from asyncio import core
 
 from micropython import const
 
-_MAX_LINE = const(256)
+_MAX_LINE = const(512)  # the text of a QR code fits
 _IDLE_MS = const(600_000)
 _BURST = const(64)  # octets that are read in a row, so that a pasted text finds room
 _PROMPT = "> "
@@ -41,8 +41,8 @@ class Console:
         self.unlocked = False
         self.wrong_ms = node.clock.now_ms()  # start, or the last wrong password
         self.parts = None
-        self._is_terminal = is_terminal  # whether keys come as they are typed
         self.is_script = not is_terminal
+        self._is_terminal = is_terminal  # whether keys come as they are typed
         self._terminal = None
         self._octet = bytearray(1)
         self._line = bytearray()
@@ -85,7 +85,7 @@ class Console:
 
             del result["ok"]
             write(result)
-        _forget_commands()
+        _forget("commands")
 
     async def _carry_out(self, name, words):
         """The answer of a command as a dictionary; `ok` is False if it has an `error`."""
@@ -158,7 +158,7 @@ class Console:
             await readable()
             return True
         try:
-            await asyncio.wait_for_ms(readable(), _IDLE_MS)
+            await asyncio.wait_for_ms(readable(), self.node.clock.real_ms(_IDLE_MS))
         except asyncio.TimeoutError:
             return False
         return True
@@ -191,6 +191,7 @@ class Console:
         """Nobody sits there any more; the prompt comes back with the next key."""
         if self._terminal:
             sys.stdout.write("\r\x1b[K")
+            _forget("terminal")
         self.unlocked = False
         self.parts = None
         self._terminal = self._poll = None
@@ -210,11 +211,11 @@ async def readable():
     yield core._io_queue.queue_read(sys.stdin)
 
 
-def _forget_commands():
-    """Drop the modules of firmware/commands: neither a name nor their package keeps them."""
+def _forget(part):
+    """Drop modules of the firmware by a part of their names: their package keeps none either."""
     for name in list(sys.modules):
-        if "commands" in name:
+        if part in name:
             del sys.modules[name]
     package = sys.modules.get("firmware", None)  # there is none in a bundle
     if package:
-        package.__dict__.pop("commands", None)
+        package.__dict__.pop(part, None)

@@ -1,4 +1,4 @@
-"""From use cases to the arbiter: what each energy manager allows, published as limits.
+"""From use cases and settings to the arbiter: what each master allows, published as limits.
 
 Limits of a protocol hold only while its task lives: without news for `EXPIRY_MS` the source is
 stale and the arbiter takes the fallback. Knows the use cases and the charging control, no network.
@@ -9,6 +9,26 @@ from micropython import const
 from evse import arbiter as sources
 
 EXPIRY_MS = const(10_000)
+
+# Keys in the settings store: currents per phase, None for no limit, and the profile of the 6 A
+# threshold (ChargingControl.is_strict).
+SET_INSTALLATION_MA = "installation_ma"
+SET_USER_MA = "user_ma"
+SET_STRICT_6A = "strict_6a"
+
+
+def configure(settings, control, now):
+    """Apply what the installer and the user have set."""
+    control.is_strict = settings.get(SET_STRICT_6A, 0) == 1
+    for source, name in (
+        (sources.INSTALLATION, SET_INSTALLATION_MA),
+        (sources.USER, SET_USER_MA),
+    ):
+        milliamps = settings.get(name, None)
+        if milliamps is None:
+            control.arbiter.withdraw(source)
+        else:
+            control.arbiter.publish(source, now, milliamps=milliamps)
 
 
 def publish(station, arbiter, board, now):
@@ -36,15 +56,6 @@ def publish(station, arbiter, board, now):
         arbiter.withdraw(sources.CEVC)
     else:
         arbiter.publish(sources.CEVC, now, watts=planned_w, reason="plan")
-
-
-def publish_installation(settings, arbiter, now):
-    """Publish what the installation allows per phase, if the installer has set it."""
-    limit_ma = settings.get("installation_ma", 0)
-    if limit_ma:
-        arbiter.publish(sources.INSTALLATION, now, milliamps=limit_ma)
-    else:
-        arbiter.withdraw(sources.INSTALLATION)
 
 
 def _publish_current(arbiter, source, now, use_case):

@@ -72,9 +72,21 @@ class Log:
 
     def _write(self, text):
         now = self._clock.now_ms()
-        line = "%d.%03d %s\n" % (now // 1000, now % 1000, text.replace("\n", " ")[:240])
+        line = "%d.%03d %s\n" % (now // 1000, now % 1000, plain(text[:240]))
         if self.echo:
             self.write(line)
         for octet in line.encode():
             self._ring[self._end % _RING] = octet
             self._end += 1
+
+
+def plain(text):
+    """The text without control characters: names that others chose cannot move the cursor."""
+    for character in text:
+        if _is_control(character):
+            return "".join([" " if _is_control(c) else c for c in text])
+    return text
+
+
+def _is_control(character):
+    return character < " " or "\x7f" <= character <= "\x9f"

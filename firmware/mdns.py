@@ -47,7 +47,7 @@ class MdnsTask:
     """Drive a Responder and a Browser. `address` and `netmask` are dotted IPv4 of the interface.
 
     `clock.now_ms()` is real time, because other hosts' time is. `state` is a text: `starting`,
-    `running`, `closed`, or why it does not run.
+    `running`, `moving` to another address, `closed`, or why it does not run.
     """
 
     def __init__(self, responder, browser, clock, address, log, netmask="255.255.255.0"):
@@ -68,7 +68,10 @@ class MdnsTask:
         """Work until `close` or cancellation; may be called again after an exception."""
         await self._open()
         try:
-            while self.state == "running":
+            while self.state != "closed":
+                if self.state == "moving":
+                    self._socket.close()
+                    await self._open()
                 self.flush()
                 try:
                     await asyncio.wait_for_ms(_readable(self._socket), self._wait_ms())
@@ -88,8 +91,19 @@ class MdnsTask:
             self._send(self.responder.take())
         self.state = "closed"
 
+    def move(self, address):
+        """The interface has another address: announce that, and browse anew."""
+        now = self._clock.now_ms()
+        self._address = ipv4_octets(address)
+        self.responder.set_addresses([self._address], now)
+        self.browser.search(now)
+        if self._socket:
+            self.state = "moving"
+
     def flush(self):
         """Send what is due: call it after a change, e.g. of the TXT strings."""
+        if self.state != "running":
+            return
         now = self._clock.now_ms()
         self.responder.tick(now)
         self.browser.tick(now)

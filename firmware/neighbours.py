@@ -32,13 +32,20 @@ class Neighbours:
         now = node.wall.now_ms()
         host = "%s-%s" % (board.BRAND.lower().replace(" ", "-"), config.serial)
         own_name = "%s %s %s" % (board.BRAND, board.MODEL, config.serial)
-        instance = node.settings.get("name", "") or own_name
+        instance = node.settings.get("name", None) or own_name
         address = ipv4_octets(config.mdns_address)
         service = Service(instance, host, config.port, self._txt(), [address])
         responder = Responder(service, now, os.urandom)
         browser = Browser(now, os.urandom)
         self._task = MdnsTask(responder, browser, node.wall, config.mdns_address, node.log)
         return self._task.run
+
+    def moved(self, address):
+        """The interface has another IPv4 address (dotted): go on there."""
+        self._node.config.mdns_address = address
+        if self._task:
+            self._task.move(address)
+            self._node.log.event("address", address=address)
 
     def close(self):
         """Say goodbye."""
@@ -68,6 +75,55 @@ class Neighbours:
             (CATEGORY,),
         )
 
+    def tick(self, now):
+        """Hand on what has changed in the network: partners that can be called, or no more."""
+        if not self._task:
+            return
+        for kind, peer in self._task.browser.events():
+            self._changed(kind, peer, now)
+
+    def _changed(self, kind, peer, now):
+        from mdns.browser import LOST
+        from mdns.txt import parse
+
+        node = self._node
+        entry = (parse(peer.txt) if kind != LOST else None) or {}
+        ski = entry.get("ski")
+        if peer.ski and peer.ski != ski:
+            node.links.dialler.lost(peer.ski)
+        peer.ski = ski
+        peer.is_wanted = bool(ski) and node.registration.store.trusts(ski)
+        if peer.is_wanted and ski != node.identity.ski:
+            node.links.dialler.found(
+                ski, peer.addresses, peer.port, entry["path"], peer.host_text(), now
+            )
+
+    def look_for(self, ski):
+        """A partner is trusted since now: call it if it is seen, else look for it."""
+        if self._task:
+            peer = self._peer(ski)
+            if peer:
+                self._changed(None, peer, self._node.wall.now_ms())
+            else:
+                self._task.browser.search(self._node.wall.now_ms())
+
+    def missing(self, ski, is_unreachable):
+        """The connection with a partner is gone: ask for it, or whether it is where we think."""
+        if not self._task:
+            return
+        now = self._node.wall.now_ms()
+        peer = self._peer(ski)
+        if peer is None:
+            self._task.browser.search(now)
+        elif is_unreachable:
+            self._task.browser.doubt(peer, now)
+
+    def _peer(self, ski):
+        for peer in self._task.browser.peers:
+            if peer.ski == ski and peer.is_found:
+                return peer
+        return None
+
     def seen(self):
         """Other SHIP nodes in the network, as the console shows them."""
         if not self._task:
@@ -76,8 +132,15 @@ class Neighbours:
 
         result = []
         for peer in self._task.browser.peers:
-            if peer.is_found:
-                entry = parse(peer.txt) or {}
+            entry = parse(peer.txt) if peer.is_found else None
+            if entry:
                 entry["name"] = peer.instance
                 result.append(entry)
         return result
+
+    def find(self, ski):
+        """What the node with this key says about itself, a dictionary; None if it is not seen."""
+        for entry in self.seen():
+            if entry["ski"] == ski:
+                return entry
+        return None

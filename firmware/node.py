@@ -26,7 +26,6 @@ from firmware.links import Links
 from firmware.neighbours import CATEGORY, Neighbours
 from firmware.registration import Registration
 from firmware.storage import Settings
-from firmware.tls_stream import server_context
 from firmware.version import VERSION
 from ship import qr
 from ship.trust import USER_INPUT
@@ -37,7 +36,6 @@ _TIMERS_MS = const(100)
 _RESTART_MS = const(1_000)
 
 MAX_MESSAGE = const(16_384)
-
 
 _COUNTER_STEP = const(1_000)  # msgCounter is stored ahead in steps, to spare the flash
 
@@ -69,6 +67,7 @@ class Node:
         self.settings = Settings(storage, "settings")
         self.identity = None
         self.registration = Registration(self)
+        self._pins = None
         self.links = Links(self)
         self.neighbours = Neighbours(self)
         self.echonet = None
@@ -82,7 +81,7 @@ class Node:
         self.arbiter = Arbiter(board.NOMINAL_VOLTAGE_MV)
         self.control = ChargingControl(board, self.arbiter, now)
         self.control.on_change = self._charging_changed
-        limits.publish_installation(self.settings, self.arbiter, now)
+        limits.configure(self.settings, self.control, now)
         self._ev_changed = False
         self._faults_changed = False
         self._told = None
@@ -103,7 +102,10 @@ class Node:
 
     def _description(self):
         board = self.board
-        nominal_ma = board.MAX_CURRENT_MA // 1000 * board.PHASES
+        nominal_ma = board.MAX_CURRENT_MA
+        installed_ma = self.settings.get(limits.SET_INSTALLATION_MA, None)
+        if installed_ma is not None:
+            nominal_ma = min(nominal_ma, installed_ma)
         return StationDescription(
             _device_address(board, self.config.serial),
             {
@@ -115,7 +117,7 @@ class Node:
                 "brandName": board.BRAND,
                 "powerSource": "mains3Phase" if board.PHASES == 3 else "mainsSinglePhase",
             },
-            nominal_ma * board.NOMINAL_VOLTAGE_MV // 1000,
+            nominal_ma // 100 * board.PHASES * (board.NOMINAL_VOLTAGE_MV // 1000) // 10,
             board.FEED_IN_W,
         )
 
@@ -126,7 +128,7 @@ class Node:
         self.identity = await load_or_make(self.storage, self.ship_id, self.board.VENDOR)
         for ski in self.config.trust:
             self.registration.store.add(ski, USER_INPUT, "start")
-        self.links.listen(server_context(self.identity.certificate, self.identity.key))
+        self.links.listen()
         tasks = [
             asyncio.create_task(self._supervise("control", self._control)),
             asyncio.create_task(self._supervise("timers", self._timers)),
@@ -247,6 +249,8 @@ class Node:
         self._publish_limits(now)
         self.notify()
         self.links.tick(self.wall.now_ms())
+        self.registration.tick(self.wall.now_ms())
+        self.neighbours.tick(self.wall.now_ms())
         self._tell()
         self._save()
 
@@ -289,6 +293,15 @@ class Node:
             self.settings.put("msg_counter", self._counter_limit)
         self.settings.save_if_changed()
 
+    @property
+    def pins(self):
+        """PINs, ours and those of partners: firmware.pins.Pins, loaded when first used."""
+        if self._pins is None:
+            from firmware.pins import Pins
+
+            self._pins = Pins(self)
+        return self._pins
+
     # --- label ------------------------------------------------------------------------------
 
     def qr_text(self):
@@ -297,6 +310,7 @@ class Node:
         return qr.write(
             {
                 "SKI": self.identity.ski,
+                "PIN": self.identity.pin,
                 "ID": self.ship_id,
                 "BRAND": board.BRAND,
                 "TYPE": board.DEVICE_TYPE,

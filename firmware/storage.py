@@ -40,8 +40,10 @@ class Storage:
         return _exists(self._path(name)) or _exists(self._path(name) + ".bak")
 
     def save(self, name, data):
-        """Replace `name` by `data` (bytes)."""
+        """Replace `name` by `data` (bytes), unless it is the same: no need to wear the flash."""
         path = self._path(name)
+        if _read(path) == data:
+            return
         with open(path + ".new", "wb") as file:
             file.write(_MAGIC)
             file.write(_checksum(data))

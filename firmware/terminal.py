@@ -19,7 +19,7 @@ a serial terminal does not tell how wide it is: 80 columns are assumed.
 from micropython import const
 
 INTERRUPT = "\x03"  # instead of a line: Ctrl-C
-MAX_LINE = const(256)
+MAX_LINE = const(512)  # the text of a QR code fits
 
 _COLUMNS = const(79)
 _MIN_ROOM = const(8)  # behind a prompt that is too long
@@ -35,7 +35,7 @@ _FINALS = b"A\x10B\x0eC\x06D\x02H\x01F\x05"
 _NUMBERS = b"1\x013\x044\x057\x018\x05"
 
 # command → how many words, itself included, may be shown
-_SECRET = {"login": 1, "password": 1, "backup": 1, "restore": 1, "network": 3}
+_SECRET = {"login": 1, "password": 1, "backup": 1, "restore": 1, "network": 3, "peer-pin": 2}
 
 
 class Terminal:

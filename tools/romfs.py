@@ -106,11 +106,13 @@ def sizes(board: str = "sim", root: Path = ROOT) -> dict:
     """Return the bytes of compiled code.
 
     `total` and `tables` (generated, part of the total) are bytes; `packages` has the same two
-    figures for each package. `bundle` is what goes into the image.
+    figures for each package. `bundle` is what goes into the image, `parts` its modules.
     """
     with _locked(root):
         tree = compile_tree(board, root)
-        bundled = sum(path.stat().st_size for path in compile_bundle(board, root).rglob("*.mpy"))
+        parts = {
+            p.stem: p.stat().st_size for p in sorted(compile_bundle(board, root).glob("*.mpy"))
+        }
     packages = {}
     for source in _sources(board, root):
         name = source.relative_to(root)
@@ -124,7 +126,8 @@ def sizes(board: str = "sim", root: Path = ROOT) -> dict:
         "packages": packages,
         "total": sum(package["total"] for package in packages.values()),
         "tables": sum(package["tables"] for package in packages.values()),
-        "bundle": bundled,
+        "parts": parts,
+        "bundle": sum(parts.values()),
     }
 
 
@@ -227,7 +230,10 @@ def _print_sizes(report: dict) -> None:
     for name, package in sorted(report["packages"].items()):
         print(f"{name:24}{package['total']:12}{package['tables'] or '-':>14}")
     print(f"{'total':24}{report['total']:12}{report['tables']:14}")
-    print(f"{'bundled, in the image':24}{report['bundle']:12}")
+    print("\nin the image, joined by tools/bundle")
+    for name, size in report["parts"].items():
+        print(f"{name:36}{size:12}")
+    print(f"{'total':36}{report['bundle']:12}")
 
 
 def main(arguments: "list[str] | None" = None) -> int:

@@ -1,8 +1,9 @@
 """The simulated board: the interface of `evse.board` in front of a simulated world.
 
 `create()` gives the board; `board.ev` is the car (`plug`, `unplug`, `set`), `board.world` the
-station's physics and its defects (`set`). Time comes in through `poll`, so the firmware runs
-unchanged in real time and tests run in virtual time.
+station's physics and its defects (`set`), and `board.button = True` presses the button for
+pairing. Time comes in through `poll`, so the firmware runs unchanged in real time and tests run
+in virtual time.
 """
 
 from micropython import const
@@ -37,6 +38,7 @@ class SimBoard(Board):
         self._told = Told() if iso15118 else None
         self._talks_ms = None  # when the car that is here will have told
         self.limit_feed_in(None)
+        self.button = False
 
     def poll(self, now: int) -> None:
         """Let the world catch up."""
@@ -143,6 +145,12 @@ class SimBoard(Board):
 
             self._network = Network()
         return self._network
+
+    def pairing_pressed(self) -> bool:
+        """Return whether somebody has set `button`, and release it."""
+        was_pressed = self.button
+        self.button = False
+        return was_pressed
 
 
 def create(

@@ -166,4 +166,7 @@ def _part(name, data):
 
 
 def _counter(settings):
-    return json.loads(settings).get(_COUNTER, 0) if settings else 0
+    try:
+        return json.loads(settings).get(_COUNTER, 0) if settings else 0
+    except ValueError:  # as firmware.storage.Settings does: start anew
+        return 0

@@ -1,9 +1,7 @@
 """The command `choose`: pick the energy manager to trust from a list, and confirm or reject it."""
 
-import sys
-
-from firmware.commands.dialog import agrees, ask
-from firmware.commands.trust import give_trust, ski_of
+from firmware.commands.dialog import agrees, ask, say
+from firmware.commands.trust import give_trust, label, trust_label
 from ship.ski import group
 from ship.trust import USER_VERIFICATION
 
@@ -15,7 +13,7 @@ def run(console, name, words):
 
 async def _choose(console):
     found = candidates(console.node)
-    sys.stdout.write(listing(found) + "\n")
+    say(listing(found))
     ski = await accept(console, found, await ask(console, "number or SKI: "))
     return {"ski": ski, "text": "trusted: %s" % group(ski)}
 
@@ -54,14 +52,13 @@ async def accept(console, found, answer):
     """
     node = console.node
     if not answer.isdigit() or len(answer) > 2:
-        return give_trust(node, ski_of([answer]), USER_VERIFICATION)["ski"]
+        return trust_label(node, label(answer.split()))["ski"]
     if not 1 <= int(answer) <= len(found):
         raise ValueError("there is no number %s" % answer)
-    ski, what, _ = found[int(answer) - 1]
+    ski, what, is_waiting = found[int(answer) - 1]
     question = "%s\nIs this the SKI that the energy manager shows? yes/no: " % group(ski)
     if await agrees(console, question):
         return give_trust(node, ski, USER_VERIFICATION)["ski"]
-    for link in node.links.of(ski):
-        if link.is_pending():
-            link.reject()
+    if is_waiting:
+        node.links.rejected(ski)
     raise ValueError("not trusted: " + what)

@@ -17,6 +17,7 @@ def _id(node):
         "ski": ski,
         "ski_label": group(ski),
         "device": node.device.address,
+        "pin": group(node.identity.pin),
         "qr": node.qr_text(),
     }
 

@@ -4,8 +4,15 @@ import asyncio
 import sys
 
 from firmware.console import readable
+from firmware.log import plain
 
 _YES = ("y", "yes")
+
+
+def say(text):
+    """Print lines of text; what came from others cannot move the cursor."""
+    for line in text.split("\n"):
+        sys.stdout.write(plain(line) + "\n")
 
 
 class Stopped(ValueError):
@@ -20,13 +27,12 @@ async def ask(console, prompt, is_secret=False):
     """
     if console.is_json:
         raise ValueError("this asks questions; scripts give all words on the line, see help")
-    lines = prompt.split("\n")
+    above, _, prompt = prompt.rpartition("\n")
     if console.is_script:
-        lines.append("")
-    for line in lines[:-1]:
-        sys.stdout.write(line + "\n")
-    prompt = lines[-1]
-    line = await console.line(prompt, is_secret)
+        above, prompt = (above + "\n" + prompt).strip(), ""
+    if above:
+        say(above)
+    line = await console.line(plain(prompt), is_secret)
     if line == "\x03":
         raise Stopped("stopped; what was done before stays")
     return line.strip()

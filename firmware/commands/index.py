@@ -24,18 +24,24 @@ serial|serial|?|[NUMBER]|the serial number; the production line gives it, once|s
 certificate|device|||own certificate as PEM|certificate
 peers|peers|||trusted peers, connections, and nodes seen in the network|peers
 choose|choose|!||choose an energy manager from those who wait or are seen|choose
-trust|trust|!|SKI|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
+trust|trust|!|SKI/QR-TEXT|trust a peer: it may connect and limit the charger|trust b467 a399 9eb5 …
 accept|trust|!|[SKI]|trust the peer that is waiting, after comparing its SKI|accept b467
 reject|trust|!|[SKI]|send away the peer that is waiting|reject
 untrust|trust|!|SKI|forget a peer and part from it|untrust b467 a399 9eb5 …
+pair|trust|!|[auto/off] [SECONDS]|let partners find this node; auto: trust the next|pair auto 60
+pin|keys|?|[off/optional/required]|our PIN, and whether partners have to give it|pin required
+peer-pin|keys|!|SKI PIN|enter the PIN of a partner, as its label shows it|peer-pin b467… 5555aaaaff
+key|keys|?|[successor/change/renew]|another key, or a new certificate for it|key successor
 network|network|?|[scan/join [NAME [PASSWORD]]/leave]|the Wi-Fi, if there is one|network join
-set|settings|?|[NAME VALUE]|what the installer decides|set installation_ma 16000
+address|system|?|[IPV4]|where the node is announced, or that it has moved|address 192.0.2.7
+set|setting|?|[NAME [VALUE]]|what installer and user want: limits, charge mode|set user_ma 10000
 echonet|echonet|?|[VERB [VALUE]]|ECHONET Lite: state, controllers, who may write|echonet writes on
 password|lock|!|[PASSWORD/off]|set or remove the password for changes|password
 login|lock||[PASSWORD/button]|allow changes until logout or 10 idle minutes|login
 logout|lock|||end what login began|logout
 backup|backup|!|[PASSPHRASE]|identity, peers and settings, sealed with a passphrase|backup
 restore|backup|!|[add BASE64/clear/apply PASSPHRASE]|bring a backup back|restore
+button|trust|||press the simulated board's button for pairing|button
 ev|car||[plug/unplug/set OPTION VALUE] [NAME=VALUE ...]|the simulated car|ev plug phases=3
 station|car||[set OPTION VALUE]|defects of the simulated station|station set meter_fails 1
 restart|system|||start the firmware again|restart
@@ -81,24 +87,26 @@ def _load(module):
         from firmware.commands.events import run
     elif module == "help":
         from firmware.commands.help import run
+    elif module == "keys":
+        from firmware.commands.keys import run
     elif module == "lock":
         from firmware.commands.lock import run
-    elif module == "network":
-        from firmware.commands.network import run
     else:
         return _load_more(module)
     return run
 
 
 def _load_more(module):
-    if module == "peers":
+    if module == "network":
+        from firmware.commands.network import run
+    elif module == "peers":
         from firmware.commands.peers import run
     elif module == "selftest":
         from firmware.commands.selftest import run
     elif module == "serial":
         from firmware.commands.serial import run
-    elif module == "settings":
-        from firmware.commands.settings import run
+    elif module == "setting":
+        from firmware.commands.setting import run
     elif module == "setup":
         from firmware.commands.setup import run
     elif module == "status":

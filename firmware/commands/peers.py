@@ -7,7 +7,12 @@ def run(console, name, words):
     return {
         "trusted": node.registration.store.peers,
         "connections": [
-            {"ski": link.ski or "", "state": link.state(), "pending": link.is_pending()}
+            {
+                "ski": link.ski or "",
+                "role": "client" if link.target else "server",
+                "state": link.state(),
+                "pending": link.is_pending(),
+            }
             for link in node.links.all
         ],
         "seen": node.neighbours.seen(),

@@ -5,11 +5,12 @@ once, so that Ctrl-C loses nothing that was done before.
 """
 
 from firmware.commands.choose import accept, candidates, listing
-from firmware.commands.dialog import Stopped, agrees, ask
+from firmware.commands.dialog import Stopped, agrees, ask, say
 from firmware.commands.lock import run as lock
 from firmware.commands.network import choose, join
 from firmware.commands.selftest import tests
-from firmware.commands.settings import INSTALLATION, NAME, change, value
+from firmware.commands.setting import NAME, change, value
+from firmware.limits import SET_INSTALLATION_MA
 from ship.ski import group
 
 
@@ -20,34 +21,24 @@ def run(console, name, words):
 
 async def _setup(console):
     node = console.node
-    say = _Say(console)
     say("Enter keeps the value in brackets, Ctrl-C stops.")
-    await _password(console, say)
+    await _password(console)
     if node.board.network() is not None:
-        await _network(console, say)
-    await _setting(console, say, NAME, "Name of the charger")
+        await _network(console)
+    await _setting(console, NAME, "Name of the charger")
     await _setting(
         console,
-        say,
-        INSTALLATION,
-        "Most that the installation allows per phase, in mA\n(6000 to %d, 0: no limit)"
-        % node.board.MAX_CURRENT_MA,
+        SET_INSTALLATION_MA,
+        "Most that the installation allows per phase, in mA\n"
+        + "(6000 or more; none: as much as the board's %d)" % node.board.MAX_CURRENT_MA,
     )
-    await _peers(console, say)
+    await _peers(console)
     failed = [test["name"] for test in tests(node) if not test["ok"]]
     say("Self-test: " + ("failed: %s; see test" % ", ".join(failed) if failed else "passed"))
     return {"text": "Set up. Make a backup now: backup", "failed": failed}
 
 
-class _Say:
-    def __init__(self, console):
-        self._write = console.node.log.write
-
-    def __call__(self, text):
-        self._write(text + "\n")
-
-
-async def _password(console, say):
+async def _password(console):
     if console.node.storage.has("lock"):
         return
     wanted = await agrees(console, "Set a password for changes at this console? [no] ")
@@ -61,7 +52,7 @@ async def _password(console, say):
             say(str(error))
 
 
-async def _network(console, say):
+async def _network(console):
     node = console.node
     network = node.board.network()
     while True:
@@ -77,10 +68,12 @@ async def _network(console, say):
             say(str(error))
 
 
-async def _setting(console, say, name, question):
+async def _setting(console, name, question):
     node = console.node
     while True:
-        answer = await ask(console, "%s [%s] " % (question, value(node, name) or "none"))
+        now = value(node, name)
+        now = "none" if now is None else now
+        answer = await ask(console, "%s [%s] " % (question, now))
         if not answer:
             return
         try:
@@ -90,7 +83,7 @@ async def _setting(console, say, name, question):
             say(str(error))
 
 
-async def _peers(console, say):
+async def _peers(console):
     """Show who is there until the user has enough."""
     node = console.node
     while True:

@@ -2,13 +2,15 @@
 
 import sys
 
+from firmware.log import plain
+
 _WORDS = {None: "-", True: "yes", False: "no"}
 
 
 def write(answer):
     """Print a dictionary as `name: value` lines; `text` stands for all of it."""
     for line in _lines(answer, ""):
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(plain(line) + "\n")
 
 
 def _lines(value, indent):

@@ -53,6 +53,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.write and options.only not in (None, "spine"):
         parser.error("--write needs all figures, or --only spine for its own table")
+    if options.codec_peer and options.only not in (None, "spine"):
+        parser.error("--codec-peer belongs to the part spine")
     console = Console(stderr=options.json)
     if options.against:
         return other(options.against, console)
@@ -67,7 +69,7 @@ def main() -> int:
     else:
         console.print(as_table(figures))
     if options.write:
-        write_readme(figures, options.only)
+        write_readme(figures, options.only, bool(options.codec_peer))
     return 0
 
 
@@ -76,6 +78,8 @@ def measure(only: str | None, console: Console, peers: list[Peer]) -> list[Figur
     figures = []
     with tempfile.TemporaryDirectory() as name, console.status("starting") as status:
         folder = Path(name)
+        # First, so that a command that fails has cost no time.
+        foreign = spine.measure_peers(folder, status.update, peers)
         if only in (None, "latency"):
             status.update("times on loopback")
             figures += latency.measure(folder)
@@ -88,7 +92,7 @@ def measure(only: str | None, console: Console, peers: list[Peer]) -> list[Figur
         if only in (None, "heap"):
             figures += heap.measure(folder, status.update)
         if only in (None, "spine"):
-            figures += spine.measure(folder, status.update, peers)
+            figures += spine.measure(folder, status.update, foreign)
         if only in (None, "sizes"):
             status.update("sizes")
             figures += sizes.measure()
@@ -131,12 +135,17 @@ def as_table(figures: list[Figure]) -> Table:
     return table
 
 
-def write_readme(figures: list[Figure], only: str | None) -> None:
-    """Replace the tables in host_tests/README.md, or only the one of the codec."""
+def write_readme(figures: list[Figure], only: str | None, has_peers: bool) -> None:
+    """Replace the tables in host_tests/README.md.
+
+    The table of the codec stays if everything was measured without peers: its columns would go.
+    """
     text = README.read_text()
     if only is None:
         text = replaced(text, MARKS, markdown([f for f in figures if not f.column]))
-    README.write_text(replaced(text, CODEC_MARKS, comparison(figures)))
+    if only == "spine" or has_peers:
+        text = replaced(text, CODEC_MARKS, comparison(figures))
+    README.write_text(text)
 
 
 def replaced(text: str, marks: tuple[str, str], table: str) -> str:

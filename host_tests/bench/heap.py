@@ -20,6 +20,8 @@ PROGRAM = Path(__file__).resolve().parent / "imported.py"
 STEP_KIB = 2
 LARGEST_KIB = 512
 SESSIONS = 10
+CONNECTED = 3  # energy managers, as many as a charger serves at a time
+IDLE = 5  # further peers: eight can be trusted
 SPEED = 10
 
 BUDGET_KIB = {1: 48, 2: 64}
@@ -35,6 +37,10 @@ def measure(folder: Path, progress) -> list[Figure]:
         Figure("heap in use, one energy manager", _kib(live["connected"]), "KiB"),
         Figure("heap growth over ten sessions", live["growth"], "B", 0),
     ]
+    progress("heap: peers")
+    idle, connected = asyncio.run(peer_bytes(folder))
+    figures.append(Figure("heap per trusted peer that is not connected", idle, "B"))
+    figures.append(Figure("heap per connected energy manager", _kib(connected), "KiB"))
     for managers in (1, 2):
         progress(f"heap: high-water mark with {managers} energy manager(s)")
         mark = high_water_kib(folder, managers)
@@ -89,6 +95,36 @@ async def live_bytes(folder: Path) -> dict[str, int]:
             growth = await _settled(charger) - before
             before += growth
     return {"idle": idle, "connected": connected, "growth": growth}
+
+
+async def peer_bytes(folder: Path) -> tuple[int, int]:
+    """Heap of one more trusted peer that is not there, and of one more that is connected."""
+    with _charger(folder / "peers", "1M") as charger:
+        ski = (await asyncio.to_thread(charger.command, "id"))["ski"]
+        fleet = [EnergyManager(folder / f"peer{i}", speed=SPEED) for i in range(CONNECTED)]
+        for manager in fleet:
+            await asyncio.to_thread(charger.command, f"trust {manager.identity.ski}")
+        await _connect(charger, ski, fleet)  # what is made once is made then
+        for manager in fleet:
+            await manager.close()
+        before = await _settled(charger)
+        for number in range(IDLE):
+            await asyncio.to_thread(charger.command, f"trust {number:040x}")
+        idle = (await _settled(charger) - before) // IDLE
+        await _connect(charger, ski, fleet[:1])
+        one = await _settled(charger)
+        await _connect(charger, ski, fleet[1:])
+        connected = (await _settled(charger) - one) // (CONNECTED - 1)
+        for manager in fleet:
+            await manager.close()
+    return idle, connected
+
+
+async def _connect(charger: Simulator, ski: str, fleet: list[EnergyManager]) -> None:
+    """Connect these managers, up to what they need to monitor."""
+    for manager in fleet:
+        await manager.connect("127.0.0.1", charger.port, ski)
+        await manager.wait_usable("mpc")
 
 
 async def session(charger: Simulator, folder: Path, managers: int) -> int:

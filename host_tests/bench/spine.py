@@ -27,18 +27,25 @@ _HEADER = (
 )
 
 
-def measure(folder: Path, progress, peers: list[Peer] = ()) -> list[Figure]:
-    """All figures of this file; `progress(text)` is called before each message.
-
-    Raises PeerError; the peers come first, so that nothing else has been measured in vain.
-    """
+def measure_peers(folder: Path, progress, peers: list[Peer]) -> dict:
+    """(message, name of the peer) → its numbers. Raises PeerError."""
     path = folder / "datagram.json"
-    foreign = {}
+    numbers = {}
     for name, text in messages().items():
         path.write_text(text)
         for peer in peers:
             progress(f"SPINE codec: {name}, {peer.name}")
-            foreign[name, peer.name] = peer.measure(path)
+            numbers[name, peer.name] = peer.measure(path)
+    return numbers
+
+
+def measure(folder: Path, progress, foreign: dict) -> list[Figure]:
+    """All figures of this file; `progress(text)` is called before each message.
+
+    `foreign` are the numbers of `measure_peers`.
+    """
+    path = folder / "datagram.json"
+    peers = list(dict.fromkeys(who for _, who in foreign))
     romfs.build(image=IMAGE, is_bundled=False)  # codec.py imports the modules one by one
     figures = []
     for name, text in messages().items():
@@ -47,15 +54,15 @@ def measure(folder: Path, progress, peers: list[Peer] = ()) -> list[Figure]:
         row = f"{name}, {len(text)} B"
         ours, generic = _own(path, "spine"), _own(path, "json")
         figures += _figures(row, OURS, ours) + _figures(row, "json", generic)
-        for peer in peers:
-            figures += _figures(row, peer.name, foreign[name, peer.name])
+        for who in peers:
+            figures += _figures(row, who, foreign[name, who])
         share = round(100 * ours["peak_bytes"] / generic["peak_bytes"])
         budget = SHARE_BUDGET if name == "discovery" else None
         figures += [
             Figure(f"SPINE {row}: peak heap, share of json", share, "%", budget),
             Figure(f"SPINE {row}: peak heap, whole node", run(path, "receive")[1], "B"),
         ]
-    return figures + _tables(peers, foreign)
+    return figures + _tables(foreign)
 
 
 def _own(path: Path, way: str) -> dict[str, float]:
@@ -83,7 +90,7 @@ def _figures(row: str, who: str, numbers: dict[str, float]) -> list[Figure]:
     return figures
 
 
-def _tables(peers: list[Peer], foreign: dict) -> list[Figure]:
+def _tables(foreign: dict) -> list[Figure]:
     """Table bytes beside each other; our own are figures of sizes.py as well."""
     figures = []
     model = spine_tables.read_model()
@@ -93,17 +100,10 @@ def _tables(peers: list[Peer], foreign: dict) -> list[Figure]:
         )
         name = f"data model: {title}"
         figures.append(Figure(f"SPINE {name}", octets, "B", None, name, OURS))
-    for peer in peers:
-        sizes = [
-            n["table_bytes"]
-            for (_, who), n in foreign.items()
-            if who == peer.name and "table_bytes" in n
-        ]
-        if sizes:
-            name = "data model: as the program has it"
-            figures.append(
-                Figure(f"SPINE {name}, {peer.name}", sizes[0], "B", None, name, peer.name)
-            )
+    name = "data model: as the program has it"
+    sizes = {who: n["table_bytes"] for (_, who), n in foreign.items() if "table_bytes" in n}
+    for who, octets in sizes.items():
+        figures.append(Figure(f"SPINE {name}, {who}", octets, "B", None, name, who))
     return figures
 
 

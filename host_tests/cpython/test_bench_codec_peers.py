@@ -90,3 +90,25 @@ def test_only_what_stands_between_the_marks_is_replaced():
     assert new.startswith(f"before\n{begin}\n\nMeasured 20") and "old" not in new
     assert new.endswith(f"\n\n| new |\n\n{end}\nafter\n")
     assert bench.README.read_text().count(begin) == bench.README.read_text().count(end) == 1
+
+
+def test_the_codec_table_keeps_its_columns_when_there_are_no_peers(tmp_path, monkeypatch):
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr(bench, "README", readme)
+    figures = [
+        Figure("alone", 7, "%", 33),
+        Figure("a: decode", 1.25, "ms", None, "a: decode", "ours"),
+    ]
+    old = " OLD ".join(bench.MARKS) + "\n" + " OLD ".join(bench.CODEC_MARKS)
+    for only, has_peers, is_main, is_codec in (
+        (None, False, True, False),
+        (None, True, True, True),
+        ("spine", False, False, True),
+        ("spine", True, False, True),
+    ):
+        readme.write_text(old)
+        bench.write_readme(figures, only, has_peers)
+        new = readme.read_text()
+        assert ("| alone | 7 % |" in new) == is_main
+        assert ("| a: decode | 1.25 ms |" in new) == is_codec
+        assert new.count("OLD") == 2 - is_main - is_codec

@@ -6,9 +6,12 @@ from eebus_json import end_of_value, from_wire, members, to_wire
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ship import frames, messages
+from ship import commissioning, frames, messages
 from ship.base import CLIENT, SERVER
 from ship.connection import Connection
+from ship.key_state import KeyState
+from ship.pin_check import PinCheck, PinLock
+from ship.trust import MAX_PEERS, USER_VERIFICATION, TrustStore
 from ship.websocket import CLOSED, MESSAGE, OPEN, WebSocket
 
 QUICK = settings(max_examples=150, deadline=None)
@@ -24,8 +27,13 @@ SAMPLES = (
     messages.hello("pending", 60_000),
     messages.PROLONGATION_REQUEST,
     messages.ABORTED,
-    messages.ANNOUNCE_MAX,
-    messages.SELECT,
+    messages.handshake(b"announceMax", 0),
+    messages.handshake(b"select", 0),
+    messages.pin_input("12345678"),
+    messages.pin_input("8765fedc"),
+    b'\x01{"connectionPinState":[{"pinState":"required"},{"inputPermission":"ok"}]}',
+    b'\x01{"connectionPinState":[{"pinState":"optional"},{"inputPermission":"busy"}]}',
+    b'\x01{"connectionPinError":[{"error":1}]}',
     messages.handshake_error(2),
     messages.PIN_NONE,
     messages.REQUEST_ACCESS_METHODS,
@@ -208,8 +216,12 @@ def test_any_tree_under_a_known_root_is_a_message_of_some_kind(tree, root):
 
 
 class Owner:
-    def __init__(self):
+    def __init__(self, pin_state):
         self.told = []
+        self.check = None
+        if pin_state:
+            lock = PinLock("8765fedc", pin_state, 0, lambda wrong: None, 0)
+            self.check = PinCheck(lock, False, lambda: None)
 
     def ship_pending(self, connection):
         self.told.append("pending")
@@ -220,6 +232,15 @@ class Owner:
 
     def ship_data(self, connection, payload):
         assert self.told[0] == "open" or self.told[:2] == ["pending", "open"]
+
+    def ship_pin_check(self, connection):
+        return self.check
+
+    def ship_pin_wanted(self, connection, was_wrong):
+        return None if was_wrong else "1234abcd"
+
+    def ship_key_management(self, connection, root, body):
+        connection.send(messages.CONFIRM_CLOSE)
 
     def ship_access_methods(self, connection, ship_id):
         assert "open" in self.told
@@ -245,15 +266,20 @@ steps = st.lists(
     | hellos
     | st.binary(max_size=30)
     | st.integers(0, 130_000)
-    | st.sampled_from(["trust", "reject", "end"]),
+    | st.sampled_from(["trust", "reject", "end", "PIN"]),
     max_size=25,
 )
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from([CLIENT, SERVER]), st.booleans(), steps)
-def test_no_sequence_of_inputs_breaks_a_connection(role, is_trusted, sequence):
-    owner = Owner()
+@given(
+    st.sampled_from([CLIENT, SERVER]),
+    st.booleans(),
+    st.sampled_from(["", "required", "optional"]),
+    steps,
+)
+def test_no_sequence_of_inputs_breaks_a_connection(role, is_trusted, pin_state, sequence):
+    owner = Owner(pin_state)
     connection = Connection(role, "i:1_u:x", is_trusted, owner)
     now = 0
     connection.start(now)
@@ -271,6 +297,8 @@ def test_no_sequence_of_inputs_breaks_a_connection(role, is_trusted, sequence):
             is_trusted = True
         elif step == "reject":
             connection.reject(now)
+        elif step == "PIN":
+            connection.enter_pin("abcd1234")
         else:
             connection.end("unspecific", now)
         connection.state_name()
@@ -280,3 +308,98 @@ def test_no_sequence_of_inputs_breaks_a_connection(role, is_trusted, sequence):
     for message in connection.take():
         kind, _ = messages.decode(memoryview(b"".join(message)))
         assert kind != messages.UNREADABLE
+
+
+class Registration:
+    """A node with one trusted peer; counts what is written to flash."""
+
+    def __init__(self):
+        self.store = TrustStore()
+        self.store.add(PEER, USER_VERIFICATION, "console")
+        self.untrusted = []
+
+    def commission(self, tool, ski, level):
+        return self.store.commission(tool, ski, level)
+
+    def untrust(self, ski):
+        self.untrusted.append(ski)
+        return self.store.remove(ski)
+
+    def save(self):
+        self.store = TrustStore(self.store.dump())
+
+
+class Identity:
+    ski = "b467a3999eb5efa671de0032f08a9c9e5efda0e1"
+    counter = 2
+
+    def key_set(self):
+        return [("current", self.ski)]
+
+
+PEER = "11" * 20
+skis = st.sampled_from([PEER, PEER.upper(), "22" * 20, Identity.ski, "12", ""]) | trees
+entries = st.fixed_dictionaries(
+    {},
+    optional={
+        "curve": st.sampled_from([23, "23", 26]) | trees,
+        "ski": skis,
+        "publicKey": st.sampled_from(["04" * 65, "04"]) | trees,
+        "userTrust": st.integers(-1, 100) | trees,
+        "commissioningTool": st.booleans() | trees,
+        "id": st.text(max_size=70) | trees,
+        "currentState": st.sampled_from(["current", "successor", "predecessor"]) | trees,
+    },
+)
+key_bodies = (
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "updateCounter": st.integers(-1, 70_000) | trees,
+            "accept": st.booleans() | trees,
+            "entry": st.lists(entries, max_size=4) | entries | trees,
+        },
+    )
+    | trees
+)
+key_roots = st.sampled_from(
+    (
+        "commissioningRequest commissioningResponse keyMaterialRequest keyMaterial "
+        "keyMaterialResponse keyMaterialDelete keyMaterialDeleteResponse keyMaterialState "
+        "keyMaterialStateResponse keyMaterialStateRequest keyMaterialOther"
+    ).split(" ")
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(key_roots, key_bodies), max_size=6))
+def test_no_key_management_breaks_the_trust_store(sequence):
+    registration = Registration()
+    owner = Owner("")
+    connection = Connection(SERVER, "i:1_u:x", True, owner)
+    state = KeyState(registration, Identity(), connection, PEER)
+
+    def take(_, root, body):
+        if root.startswith("keyMaterialState"):
+            state.receive(root, body, 0)
+        else:
+            commissioning.receive(registration, Identity.ski, PEER, root, body, connection.send)
+
+    owner.ship_key_management = take
+    connection.start(0)
+    for octets in (SAMPLES[0], SAMPLES[1], SAMPLES[5], SAMPLES[6], messages.PIN_NONE):
+        connection.receive(memoryview(octets), 0)
+    connection.take()
+    for root, body in sequence:
+        connection.receive(memoryview(b"\x01" + json.dumps({root: body}).encode()), 0)
+        for message in connection.take():
+            kind, _ = messages.decode(memoryview(b"".join(message)))
+            assert kind in (messages.KEY_MANAGEMENT, messages.CLOSE_ANNOUNCE)
+    assert connection.closed is None
+    for peer in registration.store.peers:
+        for name in ("ski", "next"):
+            if name in peer:
+                assert len(peer[name]) == 40 and peer[name] != Identity.ski
+        assert isinstance(peer["id"], str)
+        assert registration.store.level(peer["ski"]) <= USER_VERIFICATION
+    assert len(registration.store.peers) <= MAX_PEERS

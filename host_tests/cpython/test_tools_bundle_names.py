@@ -169,6 +169,31 @@ def main():
     assert run(short(tmp_path, text)) == ((18, [0, 1, 2], "x", 8, 3), True)
 
 
+def test_unusual_definitions_keep_their_meaning(tmp_path):
+    text = """
+class Many:
+    first, second = 1, 2
+    third: int = 3
+    def __init__(self, first, third):
+        self.sum = first + third + self.first + self.second + self.third
+def outer(third, count=0):
+    class Inner:
+        third = 30
+        def get(self, first):
+            self.got = first
+            return self.third + self.got
+    def more(first, *rest, **named):
+        nonlocal count
+        count += first + len(rest) + len(named)
+        return count
+    if (twice := more(1, 2, 3, key=4)) and more(0):
+        return Inner().get(third), twice, [*map(lambda first, third=third: first + third, (1,))]
+def main():
+    return Many(10, 20).sum, outer(5), Many.third
+"""
+    assert run(short(tmp_path, text)) == (36, (35, 4, [6]), 3)
+
+
 def test_long_strings_that_look_like_names_become_names(tmp_path):
     text = """
 def main():

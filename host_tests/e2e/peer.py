@@ -64,15 +64,22 @@ class Certificate:
     ski: str
 
 
-def make_certificate(folder: Path, kind: str = "good", name: str = "") -> Certificate:
-    """Make a self-signed certificate: `good`, `forged`, `no-ski`, `p384` or `rsa`."""
+def make_certificate(
+    folder: Path, kind: str = "good", name: str = "", claimed: str = "00" * 20
+) -> Certificate:
+    """Make a self-signed certificate: `good`, `forged`, `no-ski`, `p384` or `rsa`.
+
+    A forged one claims the SKI `claimed`.
+    """
     if kind == "rsa":
         key = rsa.generate_private_key(65537, 2048)
     else:
         key = ec.generate_private_key(ec.SECP384R1() if kind == "p384" else ec.SECP256R1())
     public = key.public_key()
     own = x509.SubjectKeyIdentifier.from_public_key(public)
-    claimed = x509.SubjectKeyIdentifier(bytes(20)) if kind == "forged" else own
+    extension = own
+    if kind == "forged":
+        extension = x509.SubjectKeyIdentifier(bytes.fromhex(claimed))
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test peer")])
     builder = (
         x509.CertificateBuilder()
@@ -84,7 +91,7 @@ def make_certificate(folder: Path, kind: str = "good", name: str = "") -> Certif
         .not_valid_after(datetime.datetime(2099, 1, 1))
     )
     if kind != "no-ski":
-        builder = builder.add_extension(claimed, critical=False)
+        builder = builder.add_extension(extension, critical=False)
     certificate = builder.sign(key, hashes.SHA256())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -94,6 +101,14 @@ def make_certificate(folder: Path, kind: str = "good", name: str = "") -> Certif
     path = Path(folder) / f"{name or kind}.pem"
     path.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
     return Certificate(path, own.digest.hex())
+
+
+def certificate_in_order(folder: Path, ski: str, is_larger: bool) -> Certificate:
+    """Make a certificate whose SKI is larger, or smaller, than `ski`."""
+    while True:
+        certificate = make_certificate(folder, name="ordered")
+        if (certificate.ski > ski) == is_larger:
+            return certificate
 
 
 # --- the connection ---
@@ -106,15 +121,23 @@ class Peer:
     receive buffer, for a peer that does not read.
     """
 
+    masks = True  # as a client has to
+
     def __init__(self, port: int, certificate: Certificate | None = None, window: int = 0):
+        raw = socket.socket()
+        if window:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        raw.settimeout(WAIT_S)
+        raw.connect(("127.0.0.1", port))
+        self._begin(raw, certificate)
+
+    def _begin(self, raw: socket.socket, certificate: Certificate | None) -> None:
+        """Take over a connected socket."""
         self.certificate = certificate
         self.records: list[int] = []
-        self._socket = socket.socket()
-        if window:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        self._socket.settimeout(WAIT_S)
-        self._socket.connect(("127.0.0.1", port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = raw
+        raw.settimeout(WAIT_S)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._wire = b""  # received, not yet a whole record
         self._plain = b""  # decrypted, not yet a whole frame
         self._fragments = b""
@@ -133,6 +156,10 @@ class Peer:
     def drop(self) -> None:
         """Cut the connection without a word."""
         self._socket.close()
+
+    def detach(self) -> socket.socket:
+        """The connected socket, for who does the rest in another way."""
+        return self._socket
 
     def reach(self, stage: str) -> "Peer":
         """Go through the stages in order, up to this one."""
@@ -167,6 +194,8 @@ class Peer:
         if "version" in options:
             context.maximum_version = ssl.TLSVersion[options["version"]]
         context.set_ciphers(options.get("ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256"))
+        if "curve" in options:
+            context.set_ecdh_curve(options["curve"])
         if self.certificate:
             context.load_cert_chain(self.certificate.path)
         self._tls = context.wrap_bio(self._in, self._out)
@@ -179,6 +208,9 @@ class Peer:
     def do_tls(self, **options: str) -> None:
         """TLS handshake; ssl.SSLError or Closed if the node refuses."""
         self.send_octets(self.client_hello(**options))
+        self._finish_handshake()
+
+    def _finish_handshake(self) -> None:
         while True:
             try:
                 self._tls.do_handshake()
@@ -289,7 +321,7 @@ class Peer:
 
     def send(self, message: bytes) -> None:
         """Send one binary message."""
-        self.write(self.frame(message))
+        self.write(self.frame(message, masked=self.masks))
 
     def receive(self) -> bytes:
         """Return the next message; pings are answered, a close frame raises Closed."""
@@ -297,10 +329,10 @@ class Peer:
             opcode, final, payload = self._read_frame()
             if opcode == CLOSE:
                 code = int.from_bytes(payload[:2], "big") if payload else None
-                self.write(self.frame(payload[:2], CLOSE))
+                self.write(self.frame(payload[:2], CLOSE, masked=self.masks))
                 raise Closed(code, payload[2:].decode())
             if opcode == PING:
-                self.write(self.frame(payload, PONG))
+                self.write(self.frame(payload, PONG, masked=self.masks))
             elif opcode in (BINARY, CONTINUATION):
                 self._fragments += payload
                 if final:
@@ -312,8 +344,12 @@ class Peer:
         length = second & 0x7F
         if length >= 126:
             length = int.from_bytes(self._take(2 if length == 126 else 8), "big")
-        assert not second & 0x80, "a server does not mask"
-        return first & 0x0F, first >= 0x80, self._take(length)
+        assert bool(second & 0x80) != self.masks, "only clients mask"
+        mask = b"" if self.masks else self._take(4)
+        payload = self._take(length)
+        if mask:
+            payload = bytes(a ^ b for a, b in zip(payload, mask * (length // 4 + 1)))
+        return first & 0x0F, first >= 0x80, payload
 
     def _take(self, count: int) -> bytes:
         while len(self._plain) < count:

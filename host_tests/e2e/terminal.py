@@ -160,6 +160,12 @@ class Person:
             self._take(0.02)
         return self.screen.lines[start:-1]
 
+    def does_not_know(self, key: str) -> bool:
+        """Press a key that recalls a line; return whether none came."""
+        self.type(key)
+        self.sees_prompt()
+        return self.line == "> "
+
     @property
     def line(self) -> str:
         """What is in the line of the cursor once nothing more comes."""

@@ -1,6 +1,7 @@
 """Several chargers, several energy managers, and the same one twice."""
 
 from host_tests.e2e.world import Manager, wait_status
+from tools.energy_manager.identity import Identity
 from tools.simulate import Simulator
 
 
@@ -43,16 +44,22 @@ def test_a_second_energy_manager_watches_but_does_not_limit(tmp_path):
 
 
 def test_the_newer_connection_of_a_manager_takes_over_its_bindings(tmp_path):
-    identity = tmp_path / "manager"
-    with Manager(identity) as old, Manager(identity) as new:
-        with charger(tmp_path / "charger", trust=[old.identity.ski]) as node:
+    with charger(tmp_path / "charger") as node:
+        ski = node.command("id")["ski"]
+        number = 0  # the node with the larger SKI decides, the other one waits for half a minute
+        while Identity.load(tmp_path / str(number)).ski > ski:
+            number += 1
+        identity = tmp_path / str(number)
+        with Manager(identity) as old, Manager(identity) as new:
+            node.command("trust " + old.identity.ski)
             old.connect_to(node)
             old.wait_usable("lpc")
             new.connect_to(node)
-            old.wait_closed()
             new.wait_usable("lpc")
             assert new.set_limit(4000).ok
+            old.wait_closed()
             wait_status(node, connections=1)
+            assert new.set_limit(5000).ok
             new.close()
 
 

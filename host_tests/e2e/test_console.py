@@ -67,7 +67,7 @@ def test_a_wrong_command_is_answered_with_what_is_wrong(charger, command, told):
 
 def test_a_line_that_is_too_long_is_cut_and_answered_once(charger):
     lines = typed(charger, b"x" * 5000 + b"\n")
-    assert lines == ["error: unknown command " + "x" * 256 + "; try help"]
+    assert lines == ["error: unknown command " + "x" * 512 + "; try help"]
 
 
 def test_noise_is_answered_without_being_sent_back(charger):

@@ -29,7 +29,8 @@ TYPE = "_ship._tcp.local."
 SKI = "b467a3999eb5efa671de0032f08a9c9e5efda0e1"
 WAIT_S = 15.0
 
-# What runs under MicroPython: `register true` and `close` on stdin, events as JSON on stdout.
+# What runs under MicroPython: `register true`, `address A` and `close` on stdin, events as JSON
+# on stdout.
 NODE = """
 import asyncio, json, os, sys
 from firmware.clock import Clock
@@ -65,6 +66,8 @@ async def main():
         if words and words[0] == b"register":
             responder.set_txt(strings(words[1] == b"true"), clock.now_ms())
             task.flush()
+        elif words and words[0] == b"address":
+            task.move(str(words[1], "ascii"))
         else:
             task.close()
             await running
@@ -253,6 +256,30 @@ def test_zeroconf_is_found_changed_and_lost(foreign):
         node.wait(peer="lost", name=instance)
 
 
+def test_zeroconf_sees_another_address_and_its_own_is_followed(foreign):
+    charger = unique("EVSE")
+    instance = unique("HEMS")
+    seen = Seen(charger)
+    ServiceBrowser(foreign, TYPE, seen)
+    with Node(charger, host_of(charger)) as node:
+        seen.wait("added")
+        node.wait(announced=True)
+        node.say("address 127.0.0.2")
+        end = time.monotonic() + WAIT_S
+        addresses = None
+        while addresses != [bytes([127, 0, 0, 2])]:
+            assert time.monotonic() < end, addresses
+            time.sleep(0.1)
+            info = foreign.get_service_info(TYPE, f"{charger}.{TYPE}", timeout=1000)
+            addresses = info and info.addresses
+        foreign.register_service(hems(instance))
+        assert node.wait(peer="found", name=instance)["addresses"] == [[127, 0, 0, 1]]
+        moved = hems(instance)
+        moved.addresses = [bytes([127, 0, 0, 9])]
+        foreign.update_service(moved)
+        assert node.wait(peer="changed", name=instance)["addresses"] == [[127, 0, 0, 9]]
+
+
 def test_a_name_that_zeroconf_defends_is_left_to_it(foreign):
     instance = unique("Taken")
     foreign.register_service(hems(instance))
@@ -389,13 +416,13 @@ class Avahi:
         if os.getuid():
             enter = ["nsenter", "--user", "--preserve-credentials", "--net", "-t"]
         self.node_prefix = [*enter, theirs]
-        self._prefix = [*enter, ours]
+        self.prefix = [*enter, ours]
 
     @contextlib.contextmanager
     def start(self, *command):
         """Run one of avahi-utils for the length of a `with` block."""
         with subprocess.Popen(
-            [*self._prefix, *command],
+            [*self.prefix, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -405,6 +432,11 @@ class Avahi:
                 yield process
             finally:
                 process.kill()
+
+    def set_address(self, where, device, address):
+        """Give an interface another address: `where` is the prefix of a namespace."""
+        for words in (["flush", "dev", device], ["add", f"{address}/24", "dev", device]):
+            subprocess.run([*where, "ip", "address", *words], check=True)
 
     def close(self):
         self._link.stdin.close()  # ends `cat`, and with it the rest
@@ -483,3 +515,61 @@ def test_a_name_that_we_have_is_left_to_us_by_avahi(avahi):
                 line = publisher.stdout.readline()
                 assert line, output
                 output += line
+
+
+def test_avahi_follows_us_to_another_address(avahi):
+    with avahi.start("avahi-browse", "--resolve", "--parsable", "_ship._tcp") as browser:
+        with Node("EVSE1", "evse-1", "10.77.0.2", avahi.node_prefix) as node:
+            assert browsed(browser, "=", "EVSE1")[7] == "10.77.0.2"
+            node.wait(announced=True)
+            avahi.set_address(avahi.node_prefix, "b0", "10.77.0.3")
+            node.say("address 10.77.0.3")
+            end = time.monotonic() + WAIT_S
+            address = None
+            while address != "10.77.0.3":
+                assert time.monotonic() < end, address
+                command = ["avahi-browse", "--resolve", "--parsable", "--terminate", "_ship._tcp"]
+                with avahi.start(*command) as again:
+                    fields = browsed(again, "=", "EVSE1")
+                    address = fields and fields[7]
+
+
+def test_we_follow_avahi_to_another_address(avahi):
+    strings = ["txtvers=1", "id=x", f"ski={SKI}"]
+    with avahi.start("avahi-publish", "-s", "HEMS1", "_ship._tcp", "4711", *strings):
+        with Node("EVSE1", "evse-1", "10.77.0.2", avahi.node_prefix) as node:
+            addresses = node.wait(peer="found", name="HEMS1")["addresses"]
+            assert [10, 77, 0, 1] in addresses
+            avahi.set_address(avahi.prefix, "a0", "10.77.0.9")
+            while [10, 77, 0, 9] not in addresses or [10, 77, 0, 1] in addresses:
+                addresses = node.wait(peer="changed", name="HEMS1")["addresses"]
+
+
+_ZEROCONF = """
+import sys, time
+from zeroconf import IPVersion, ServiceBrowser, ServiceListener, Zeroconf
+
+class Seen(ServiceListener):
+    def add_service(self, zc, kind, name):
+        info = zc.get_service_info(kind, name, 3000)
+        print("added", name, info and info.parsed_addresses(), flush=True)
+    def update_service(self, zc, kind, name):
+        info = zc.get_service_info(kind, name, 3000)
+        print("updated", name, info and info.parsed_addresses(), flush=True)
+    def remove_service(self, zc, kind, name):
+        print("removed", name, flush=True)
+
+zeroconf = Zeroconf(interfaces=[sys.argv[1]], ip_version=IPVersion.V4Only)
+ServiceBrowser(zeroconf, "_ship._tcp.local.", Seen())
+time.sleep(60)
+"""
+
+
+def test_zeroconf_in_another_namespace_sees_us_come_and_go(avahi):
+    with avahi.start(sys.executable, "-c", _ZEROCONF, "10.77.0.1") as zeroconf:
+        with Node("EVSE1", "evse-1", "10.77.0.2", avahi.node_prefix) as node:
+            line = f"EVSE1.{TYPE} ['10.77.0.2']\n"
+            assert zeroconf.stdout.readline() == "added " + line
+            node.wait(announced=True)
+            node.say("close")
+            assert zeroconf.stdout.readline() == f"removed EVSE1.{TYPE}\n"

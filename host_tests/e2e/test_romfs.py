@@ -18,3 +18,22 @@ def test_a_whole_session_in_a_small_heap(tmp_path):
             manager.close()
             wait_status(charger, connections=0)
             assert not any("emory" in line for line in charger.command("log")["lines"])
+
+
+def test_every_command_of_an_image_answers_as_the_sources_do(tmp_path):
+    """Commands are parts of the bundle that are loaded for one use."""
+    answers = {}
+    for code in ("source", "romfs"):
+        state = str(tmp_path / "charger")  # one identity for both
+        options = {"bits": "32", "code": code, "no_mdns": True, "iso15118": True, "feed_in": 9000}
+        with Simulator(port=0, state=state, **options) as charger:
+            for command in charger.command("help")["commands"]:
+                if command not in ("log", "restart", "factory-reset", "shutdown"):
+                    answer = charger.command(command)
+                    answers.setdefault(command, []).append((answer["ok"], sorted(answer)))
+            answers.setdefault("label", []).append(charger.command("id")["qr"])
+            wrong = [charger.command(f"trust {word}")["error"] for word in ("", "00")]
+            answers.setdefault("wrong words", []).append(wrong)
+    assert len(answers) > 8
+    for command, (source, image) in answers.items():
+        assert source == image, command

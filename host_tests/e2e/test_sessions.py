@@ -2,7 +2,7 @@
 
 import pytest
 
-from host_tests.e2e.peer import Peer, make_certificate
+from host_tests.e2e.peer import Peer, certificate_in_order, make_certificate
 from host_tests.e2e.world import Manager, settled_heap, wait_heap, wait_status
 from tools.simulate import Simulator
 
@@ -64,9 +64,11 @@ def test_shutdown_parts_with_a_ship_close(charger, good):
     assert charger.process.wait(10) == 0
 
 
-def test_the_same_peer_again_replaces_its_old_connection(charger, good):
-    with Peer(charger.port, good).reach("data") as old:
-        with Peer(charger.port, good).reach("data") as new:
+def test_the_same_peer_again_replaces_its_old_connection(charger, tmp_path):
+    again = certificate_in_order(tmp_path, charger.command("id")["ski"], is_larger=False)
+    charger.command("trust " + again.ski)
+    with Peer(charger.port, again).reach("data") as old:
+        with Peer(charger.port, again).reach("data") as new:
             assert old.expect("connectionClose")[1]["phase"] == "announce"
             old.wait_closed()
             assert new.discover().address

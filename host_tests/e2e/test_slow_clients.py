@@ -7,6 +7,7 @@ octet.
 
 import contextlib
 import functools
+import ssl
 import time
 
 import pytest
@@ -21,6 +22,9 @@ from host_tests.e2e.world import (
 )
 
 ANSWER_S = 0.5
+HANDSHAKE_S = 3  # so long a handshake is not displaced
+PONG_S = 10  # until who does not answer a ping is gone
+ALERT = bytes((0x15, 3, 3, 0, 2, 2, 80))  # TLS alert, fatal, internal_error
 UPGRADE_S = 15  # from accepting TCP to the end of the upgrade
 STRANGERS = 20
 MAX_READS = 4000  # of detailed discovery, far more than any socket buffer holds answers
@@ -30,14 +34,14 @@ MAX_READS = 4000  # of detailed discovery, far more than any socket buffer holds
 def certificates(tmp_path_factory):
     """Two trusted peers, and strangers."""
     folder = tmp_path_factory.mktemp("certificates")
-    names = ["good", "second", *(f"stranger{i}" for i in range(STRANGERS))]
+    names = ["good", "second", "third", *(f"stranger{i}" for i in range(STRANGERS))]
     return {name: make_certificate(folder, name=name) for name in names}
 
 
 @pytest.fixture(scope="module")
 def slow_world(tmp_path_factory, certificates):
     """(charger, manager that is connected, octets on the heap before and with that)."""
-    trusted = [certificates["good"].ski, certificates["second"].ski]
+    trusted = [certificates[name].ski for name in ("good", "second", "third")]
     warm = functools.partial(warm_up, certificates)
     with watched_charger(tmp_path_factory.mktemp("slow"), trusted, warm) as made:
         yield made
@@ -235,20 +239,46 @@ def test_who_asks_and_never_reads_is_ended_for_overload(slow):
         assert peer.wait_closed()[0] in (1008, None)
 
 
-def test_of_those_who_wait_for_trust_the_oldest_gives_way(slow):
-    first, second = (slow.peer(f"stranger{i}", "cmi") for i in range(2))
-    assert len(slow.states()) == 2
-    third = slow.peer("stranger2", "cmi")
-    assert first.wait_closed()[0] == 4001
+def test_of_those_who_wait_for_trust_the_oldest_gives_way_and_hears_why(slow):
+    first, second, third = (slow.peer(f"stranger{i}", "cmi") for i in range(3))
+    assert len(slow.states()) == 3
+    fourth = slow.peer("stranger3", "cmi")
+    assert first.wait_closed() == (4001, "no room for another connection")
     slow.log.wait("gave way to a newer connection")
-    assert not is_ended(second) and not is_ended(third)
+    assert not any(is_ended(peer) for peer in (second, third, fourth))
     answered(slow.manager)
 
 
-def test_of_silent_clients_two_are_kept_and_the_oldest_gives_way(slow):
-    peers = [slow.peer() for _ in range(6)]
+def test_of_silent_clients_two_are_kept_and_give_way_when_their_time_is_over(slow):
+    start = time.monotonic()
+    first, second = (slow.peer() for _ in range(2))
     slow.wait_states("handshake", "handshake")
-    assert [is_ended(peer) for peer in peers] == [True] * 4 + [False] * 2
+    while time.monotonic() < start + HANDSHAKE_S - 0.5:
+        more = slow.peer()
+        assert more.receive_octets() == ALERT, "who is refused hears that it is not its fault"
+        answered(slow.manager)
+        time.sleep(0.5)
+    assert not is_ended(first) and not is_ended(second)
+    time.sleep(max(0, start + HANDSHAKE_S + 0.2 - time.monotonic()))
+    slow.peer("good", "data")
+    assert first.receive_octets() == ALERT
+    assert not is_ended(second)
+    answered(slow.manager)
+
+
+def test_a_trusted_peer_in_its_handshake_is_not_displaced(slow):
+    partner = slow.peer("good")
+    for _ in range(4):
+        slow.peer()
+    partner.reach("tls")  # its handshake was slow, but it has its time
+    for step in (partner.do_upgrade, partner.do_cmi, partner.do_hello):
+        for i in range(4):
+            with contextlib.suppress(ssl.SSLError, Closed):  # there may be silent ones still
+                slow.peer(f"stranger{i}", "cmi")
+        step()
+    for step in (partner.do_handshake, partner.do_data):
+        step()
+    assert partner.discover().address
     answered(slow.manager)
 
 
@@ -260,12 +290,30 @@ def test_silent_clients_and_strangers_do_not_keep_a_trusted_peer_out(slow):
     answered(slow.manager)
 
 
-def test_open_connections_stay_and_one_more_is_refused(slow):
+def test_three_partners_stay_and_a_fourth_hears_that_there_is_no_room(slow):
     partners = [slow.peer(name, "data") for name in ("good", "second")]
-    more = slow.peer("stranger0")
-    assert is_ended(more)
-    slow.log.wait("connection refused: no room")
+    fourth = slow.peer("third", "tls")
+    assert fourth.upgrade(fourth.request_head()) == 503
+    fourth.wait_closed()
+    slow.log.wait("refused: no room")
+    assert slow.peer("stranger0", "cmi").expect("connectionHello")[1]["phase"] == "pending"
     assert all(partner.discover().address for partner in partners)
+    answered(slow.manager)
+
+
+def test_a_partner_that_vanished_makes_room_in_ten_seconds(slow):
+    mute, partner = (slow.peer(name, "data") for name in ("good", "second"))
+    partner.discover()  # and `mute` answers nothing from now on, no ping either
+    fourth = slow.peer("third", "tls")
+    assert fourth.upgrade(fourth.request_head()) == 503
+    start = time.monotonic()
+    while time.monotonic() < start + PONG_S + 2 and len(slow.states()) > 1:
+        partner.discover()  # a sign of life
+        time.sleep(0.2)
+    assert PONG_S - 1 < time.monotonic() - start < PONG_S + 2
+    slow.log.wait("no pong in time")
+    assert slow.peer("third", "data").discover().address
+    assert is_ended(mute)
     answered(slow.manager)
 
 
@@ -274,7 +322,7 @@ def test_strangers_in_a_row_who_never_leave_are_replaced_one_by_one(slow):
     for i in range(STRANGERS):
         slow.peer(f"stranger{i}", "cmi")
         answered(slow.manager)
-    assert len(slow.states()) == 2
+    assert len(slow.states()) == 3
     assert slow.charger.command("peers")["trusted"] == trusted
 
 

@@ -78,9 +78,41 @@ def test_x_lpc_more_watts_than_a_number_holds_are_the_largest_limit(charger, man
     wait_status(charger, lpc_cap_w=4_200)
 
 
-def test_x_opev_settings_of_the_installer(charger):
+def test_x_lpp_what_flows_back_is_limited_and_negative_on_the_wire(charger, manager):
+    manager.wait_usable("lpp")
+    assert manager.limit_production(None).ok
+    charger.command("ev plug soc_percent=60")
+    charger.command("ev set give_ma 16000")
+    wait_status(charger, 10, power_w=lambda watts: watts < -10_000)
+    assert manager.limit_production(3_000).ok
+    wait_status(charger, 10, power_w=lambda watts: -3_000 <= watts < -2_000)
+    assert manager.values()["lpp"]["limit"]["limit_w"] == 3_000
+    limits = manager.read("loadControlLimitListData", (1,))["loadControlLimitData"]
+    assert [entry["value"]["number"] for entry in limits] == [11_000, -3_000]
+    assert manager.limit_production(0).ok
+    wait_status(charger, 10, power_w=lambda watts: watts >= 0)
+    assert not manager.limit_production(-1).ok  # consumption, on the wire
+
+
+def test_x_lpc_without_any_trusted_partner_nothing_is_limited(charger, manager):
+    assert manager.write_limit(4_200, is_active=True, delete_duration=True).ok
+    assert charger.command("status")["lpc_cap_w"] == 4_200
+    assert charger.command(f"untrust {manager.identity.ski}")["ok"]
+    wait_status(charger, connections=0, lpc_cap_w=None)
+    mark = charger.mark()
+    charger.command("restart")
+    charger.wait_event("listening", 10, mark)
+    wait_status(charger, lpc_cap_w=None)
+
+
+def test_x_opev_settings_of_installer_and_user(charger):
     for line in ("opev_safe_ma none", "opev_safe_ma 0", "opev_safe_ma 8000", "charge_mode 2"):
         assert charger.command("set " + line)["ok"]
+    charger.command("set installation_ma 13000")
+    charger.command("set user_ma 10000")
+    wait_status(charger, why="10.0 A on L1-L3 because user 10.0 A")
+    charger.command("set user_ma none")
+    wait_status(charger, why="13.0 A on L1-L3 because installation 13.0 A")
     for line in ("opev_safe_ma 3", "opev_safe_ma x", "charge_mode 3", "serial 4", "opev_strict"):
         assert not charger.command("set " + line)["ok"]
 

@@ -30,6 +30,13 @@ def test_the_demo_observes_every_step_and_leaves_its_plot(tmp_path):
     assert "</svg>" in (tmp_path / "demo.svg").read_text()[-20:]
 
 
+def test_x_evcc_x_evcs_the_demo_of_a_session_observes_every_step(tmp_path):
+    arguments = ("--scenario", "session", "--speed", "100", "--output", str(tmp_path))
+    text, _ = demo(*arguments).communicate(timeout=110)
+    assert "9 of 9 steps observed" in text, text
+    assert (tmp_path / "demo-session.png").exists()
+
+
 def test_a_demo_whose_charger_dies_fails_and_says_where(tmp_path):
     process = demo("--speed", "30", "--output", str(tmp_path))
     lines = []

@@ -1,9 +1,8 @@
 """Replays recorded sessions of energy managers (host_tests/vectors) to our node, and judges it.
 
-`Node` is our side without sockets, wired as firmware.ship_link does it. `Replay` is the recorded
-manager: it hands its messages to the node in order and at their times, translated as
-host_tests/vectors/README.md says, and asserts after each one that the node answered as our own
-discovery promises.
+`Replay` is the recorded manager: it hands its messages to the node in order and at their times,
+translated as host_tests/vectors/README.md says, and asserts after each one that the node answered
+as our own discovery promises.
 
 Rules of this file: what the node says is read without the node's own code, but for spine.model,
 whose decoder has to know every element that we send.
@@ -12,15 +11,12 @@ whose decoder has to know every element that we send.
 import json
 
 from recordings import address_of, address_text, facts
-from spine_world import EVSE, Answer, World, flat
+from ship_station import Node
+from spine_world import EVSE, Answer, flat
 
 from ship.base import CLIENT, SERVER
-from ship.connection import Connection
 from spine import model
 from spine.errors import COMMAND_NOT_SUPPORTED, DESTINATION_UNKNOWN
-from spine.peer import Peer
-
-SHIP_ID = "ACME-EVSE-42"
 
 # A data message as deployed managers write it, and how ours begin and end.
 _DATA = (
@@ -38,78 +34,6 @@ _DISCOVERY = "nodeManagementDetailedDiscoveryData"
 
 # An unknown feature is looked for where no station has one.
 _NOWHERE = 1000
-
-
-# --- our node --------------------------------------------------------------------------------
-
-
-class Node:
-    """SHIP connection, SPINE peer and charging station, as firmware.ship_link wires them."""
-
-    def __init__(self, role):
-        self.world = World(connect=False)
-        self.connection = Connection(role, SHIP_ID, True, self)
-        self.peer = None
-        self.log = []
-        self.peer_ship_id = None
-        self.sent = []  # every message, type octet included
-        self._start = self.world.now
-
-    def start(self):
-        """The WebSocket is open."""
-        self.connection.start(self.world.now)
-        self.collect()
-
-    def receive(self, message):
-        """Take one message (memoryview)."""
-        self.connection.receive(message, self.world.now)
-        self.collect()
-
-    def plug(self, connected):
-        """The car comes or goes."""
-        self.world.station.ev_connected(connected)
-        self.collect()
-
-    def pass_time(self, ms):
-        """Let time pass until `ms` after the start, and run what becomes due."""
-        device = self.world.device
-        end = self._start + ms
-        while self.world.now < end:
-            at = device.deadline()
-            soon = self.world.now + 1
-            self.world.now = end if at is None else min(end, max(at, soon))
-            self.connection.tick(self.world.now)
-            device.tick(self.world.now)
-            self.collect()
-
-    def collect(self):
-        """Move what there is to say from SPINE to SHIP to `sent`."""
-        self.world.device.flush()
-        if self.peer:
-            datagrams = self.peer.outbox
-            self.peer.outbox = []
-            for datagram in datagrams:
-                self.connection.send_data(datagram)
-        for parts in self.connection.take():
-            self.sent.append(b"".join([bytes(part) for part in parts]))
-
-    # What the SHIP connection reports
-
-    def ship_pending(self, connection):
-        raise AssertionError("the manager is trusted")
-
-    def ship_open(self, connection):
-        self.peer = Peer(self.world.device, "ski", lambda peer, text: self.log.append(text))
-        self.peer.start(self.world.now)
-
-    def ship_data(self, connection, payload):
-        self.peer.receive(payload, self.world.now)
-
-    def ship_access_methods(self, connection, ship_id):
-        self.peer_ship_id = ship_id
-
-    def ship_log(self, connection, text):
-        self.log.append(text)
 
 
 # --- the recorded manager --------------------------------------------------------------------

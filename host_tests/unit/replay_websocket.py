@@ -8,7 +8,7 @@ written with literal frame bytes, so that a mistake in ship.frames cannot hide.
 import binascii
 import hashlib
 
-from replay import Node
+from ship_station import Node
 
 from ship.base import CLIENT, SERVER
 from ship.websocket import CLOSED, MESSAGE, OPEN, WebSocket

@@ -261,3 +261,59 @@ def test_queries_responses_from_other_ports_and_malformed_packets_are_ignored():
         browser.received(memoryview(packet)[:length], PORT, 0)
     assert browser.malformed == len(packet)
     assert browser.peers == []
+
+
+def test_who_is_not_wanted_gives_way_to_others_and_who_is_wanted_stays():
+    browser = Browser(0, no_random)
+    for number in range(8):
+        hear(browser, 0, other_peer(number))
+    assert hear(browser, 10, other_peer(8)) == [], "nobody has said who is wanted"
+    for peer in browser.peers:
+        peer.is_wanted = peer.instance != "P3"
+    assert hear(browser, 20, other_peer(8)) == [(LOST, "P3"), (FOUND, "P8")]
+    assert hear(browser, 30, other_peer(3)) == [], "all that are left are wanted, or new"
+    assert len(browser.peers) == 8
+
+
+def test_when_somebody_is_missing_the_questions_begin_anew():
+    browser = Browser(0, no_random)
+    run(browser, 100_000)
+    browser.search(100_000)
+    times = [now for now, _ in run(browser, 105_000)]
+    assert times == [100_020, 101_020, 103_020]
+    browser.search(105_000)
+    times = [now for now, _ in run(browser, 120_000)]
+    assert times == [107_020, 115_020], "not while they are frequent"
+
+
+def test_who_cannot_be_reached_is_asked_for_and_lost_after_ten_seconds_without_an_answer():
+    browser = Browser(0, no_random)
+    hear(browser, 0, ours())
+    (peer,) = browser.peers
+    run(browser, 30_000)
+    browser.doubt(peer, 30_000)
+    sent = run(browser, 39_990)
+    assert sent[0][0] == 30_000 and (INSTANCE, SRV) in asked(sent[0][1])
+    assert events(browser) == []
+    run(browser, 40_000)
+    assert events(browser) == [(LOST, "EVSE 1")]
+    browser.doubt(peer, 50_000)
+    assert not browser.peers, "too late to doubt"
+
+
+def test_who_answers_after_all_is_news():
+    browser = Browser(0, no_random)
+    hear(browser, 0, ours())
+    browser.doubt(browser.peers[0], 30_000)
+    assert hear(browser, 30_100, ours()) == [(CHANGED, "EVSE 1")]
+    assert hear(browser, 31_200, ours()) == []
+    run(browser, 100_000)
+    assert events(browser) == [], "it has its full life again"
+
+
+def test_the_name_of_a_host_as_text():
+    browser = Browser(0, no_random)
+    hear(browser, 0, ours()[:1])
+    assert browser.peers[0].host_text() == ""
+    hear(browser, 10, ours())
+    assert browser.peers[0].host_text() == "evse-1.local"

@@ -40,12 +40,17 @@ DATA = b'\x02{"data":[{"header":[{"protocolId":"ee1.0"}]},{"payload":' + DATAGRA
 
 
 class Owner:
-    """Notes what it is told; `answer` is what it says about the peer's SHIP ID."""
+    """Notes what it is told; `answer` is what it says about the peer's SHIP ID.
+
+    `check` is our half of the PIN phase, `peer_pin` what it knows of the peer's PIN.
+    """
 
     def __init__(self, answer=True):
         self.told = []
         self.log = []
         self.answer = answer
+        self.check = None
+        self.peer_pin = None
 
     def ship_pending(self, connection):
         self.told.append("pending")
@@ -59,6 +64,18 @@ class Owner:
     def ship_access_methods(self, connection, ship_id):
         self.told.append(ship_id)
         return self.answer
+
+    def ship_pin_check(self, connection):
+        return self.check
+
+    def ship_pin_wanted(self, connection, was_wrong):
+        self.told.append("wrong PIN" if was_wrong else "PIN wanted")
+        if was_wrong:
+            self.peer_pin = None
+        return self.peer_pin
+
+    def ship_key_management(self, connection, root, body):
+        self.told.append((root, body))
 
     def ship_log(self, connection, text):
         self.log.append(text)
@@ -320,10 +337,16 @@ def test_a_ship_id_is_escaped():
     ]
 
 
-def test_commissioning_is_refused():
+def test_key_management_is_the_owners_matter():
     peer = in_data_exchange()
-    answer = peer.say(b'\x01{"commissioningRequest":[]}')
-    assert answer == [b'\x01{"commissioningResponse":[{"accept":false}]}']
+    assert peer.say(b'\x01{"commissioningRequest":[]}') == []
+    assert peer.owner.take() == [("commissioningRequest", {})]
+    peer.connection.send(b'\x01{"commissioningResponse":[{"accept":false}]}')
+    assert peer.take() == [b'\x01{"commissioningResponse":[{"accept":false}]}']
+    peer.connection.end("unspecific", 0)
+    peer.take()
+    peer.connection.send(b'\x01{"keyMaterialRequest":[]}')
+    assert peer.take() == []
 
 
 def test_the_parts_of_a_data_message_are_not_copied():

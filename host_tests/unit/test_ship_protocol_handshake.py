@@ -1,8 +1,7 @@
-"""Protocol handshake and PIN: every state with every input, errors 1, 2 and 3, timers."""
+"""Protocol handshake: every state with every input, errors 1, 2 and 3, timers."""
 
 from ship import messages, states
 from ship.base import CLIENT, SERVER
-from ship.pin import Pin
 from ship.protocol_handshake import ProtocolHandshake
 
 ANNOUNCE_MAX = (
@@ -64,9 +63,9 @@ class Side:
         )
 
 
-def started(role, allows_late_hello=False):
+def started(role, allows_late_hello=False, minor=0):
     sent = []
-    machine = ProtocolHandshake(role, allows_late_hello, sent.append)
+    machine = ProtocolHandshake(role, allows_late_hello, sent.append, minor)
     machine.start(0)
     return Side(machine, sent)
 
@@ -103,8 +102,9 @@ def handshake(step, version="1.0", formats='[{"format":["JSON-UTF8"]}]'):
 
 
 def test_the_messages_are_literally_right():
-    assert handshake("announceMax") == ANNOUNCE_MAX == messages.ANNOUNCE_MAX
-    assert handshake("select") == SELECT == messages.SELECT
+    assert handshake("announceMax") == ANNOUNCE_MAX == messages.handshake(b"announceMax", 0)
+    assert handshake("select") == SELECT == messages.handshake(b"select", 0)
+    assert handshake("select", "1.1") == messages.handshake(b"select", 1)
     for number in (1, 2, 3):
         assert messages.handshake_error(number) == ERRORS[number]
 
@@ -121,9 +121,28 @@ def test_server_selects_waits_for_the_echo_and_is_done():
     assert side.is_over(states.SERVER_OK)
 
 
-def test_a_newer_announcement_is_answered_with_1_0():
-    for version in ("1.0", "1.1", "1.2", "2.0", "65535.65535"):
-        assert server().receive(handshake("announceMax", version)) == [SELECT], version
+def test_the_lower_of_both_maxima_is_selected():
+    assert server().receive(handshake("announceMax", "1.0")) == [SELECT]
+    for version in ("1.1", "1.2", "2.0", "65535.65535"):
+        side = server()
+        assert side.receive(handshake("announceMax", version)) == [handshake("select", "1.1")]
+        assert side.receive(handshake("select", "1.1")) == []
+        assert side.is_over(states.SERVER_OK) and side.machine.minor == 1
+
+
+def test_a_client_announces_1_1_to_a_peer_that_speaks_it():
+    for selected, minor in (("1.0", 0), ("1.1", 1)):
+        side = started(CLIENT, False, 1)
+        assert side.take() == [handshake("announceMax", "1.1")]
+        assert side.receive(handshake("select", selected)) == [handshake("select", selected)]
+        assert side.is_over(states.CLIENT_OK) and side.machine.minor == minor
+
+
+def test_no_other_version_than_the_selected_one_is_confirmed():
+    side = server()
+    side.receive(handshake("announceMax", "1.1"))
+    assert side.receive(SELECT) == [ERRORS[3]]
+    assert side.has_failed(3)
 
 
 def test_an_older_or_unreadable_version_is_a_mismatch():
@@ -268,60 +287,3 @@ def test_a_late_hello_must_be_ready_and_come_before_the_first_message():
     side = server(True)
     side.receive(ANNOUNCE_MAX)
     assert side.receive(HELLO_READY) == [ERRORS[2]]
-
-
-# PIN
-
-
-def pin():
-    sent = []
-    machine = Pin(sent.append)
-    machine.start(0)
-    side = Side(machine, sent)
-    assert side.take() == [b'\x01{"connectionPinState":[{"pinState":"none"}]}']
-    assert side.is_waiting(states.ASK_INIT)
-    return side
-
-
-def test_a_peer_without_pin_or_content_with_it_is_accepted():
-    for octets, state in (
-        (b'\x01{"connectionPinState":[{"pinState":"none"}]}', 35),
-        (b'\x01{"connectionPinState":[{"pinState":"none"},{"inputPermission":"ok"}]}', 35),
-        (b'\x01{"connectionPinState":[{"pinState":"pinOk"}]}', 35),
-        (b'\x01{"connectionPinState":[{"pinState":"optional"},{"inputPermission":"ok"}]}', 34),
-        (b'\x01{"connectionPinState":[{"pinState":"optional"},{"inputPermission":"busy"}]}', 34),
-    ):
-        side = pin()
-        assert side.receive(octets) == []
-        assert side.is_over(state), octets
-
-
-def test_a_peer_that_requires_a_pin_is_left():
-    side = pin()
-    octets = b'\x01{"connectionPinState":[{"pinState":"required"},{"inputPermission":"ok"}]}'
-    assert side.receive(octets) == []
-    assert side.machine.failure == (4001, "the peer requires a PIN")
-
-
-def test_an_unknown_pin_state_is_left_as_well():
-    for body in (b"[]", b'[{"pinState":"maybe"}]', b'[{"inputPermission":"ok"}]'):
-        side = pin()
-        assert side.receive(b'\x01{"connectionPinState":' + body + b"}") == []
-        assert side.machine.failure == (4001, "unknown PIN state")
-
-
-def test_pin_input_and_error_mean_nothing_without_a_pin():
-    side = pin()
-    assert side.receive(b'\x01{"connectionPinInput":[{"pin":"5555aaaaff"}]}') == []
-    assert side.receive(b'\x01{"connectionPinError":[{"error":1}]}') == []
-    assert side.is_waiting(states.ASK_INIT)
-
-
-def test_the_peers_pin_state_must_come_within_10_seconds():
-    side = pin()
-    assert side.machine.deadline() == 10_000
-    side.machine.tick(9_999)
-    assert side.machine.failure is None
-    side.machine.tick(10_000)
-    assert side.machine.failure == (4001, "no PIN state in time")
-    assert side.machine.deadline() is None

@@ -287,6 +287,28 @@ def test_the_upgrade_must_come_in_time():
         assert socket.deadline() is None
 
 
+NO_ROOM = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 60\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def test_who_finds_no_room_is_told_so_and_when_to_come_again():
+    socket = WebSocket(SERVER, entropy)
+    socket.start(0)
+    socket.is_busy = True
+    assert feed(socket, REQUEST) == [(CLOSED, 1002, "HTTP 503: no room for another connection")]
+    assert taken(socket) == NO_ROOM
+
+
+def test_who_has_to_give_way_before_it_has_asked_is_told_so_too():
+    socket = WebSocket(SERVER, entropy)
+    socket.start(0)
+    socket.is_busy = True
+    socket.close(4001, "no room", 10)
+    assert taken(socket) == NO_ROOM
+
+
 # Frames
 
 
@@ -568,6 +590,18 @@ def test_a_ping_is_sent_every_50_seconds():
         assert socket.deadline() == now + 10_000
         assert feed(socket, frame(0x8A), now + 9_999) == []
         assert socket.deadline() == now + 50_000
+
+
+def test_a_sign_of_life_can_be_asked_for_at_any_time():
+    socket = server()
+    socket.ping(1_000)
+    socket.tick(1_000)
+    assert taken(socket) == b"\x89\x00"
+    socket.ping(2_000)
+    socket.tick(2_000)
+    assert taken(socket) == b"", "one is on its way already"
+    socket.tick(11_000)
+    assert drain(socket) == [(CLOSED, 1002, "no pong in time")]
 
 
 def test_a_client_pings_as_well():

@@ -175,6 +175,26 @@ def test_an_identity_is_made_in_slices_and_is_whole_at_the_end():
     assert refusal(maker.certificate_der) == ""
 
 
+def test_a_certificate_is_renewed_for_the_same_key():
+    key_der = x509.private_key_der(KEY, POINT)
+    maker = make_identity("EVSE-0001", "Acme", lambda count: b"\x11" * count, key_der)
+    assert sum(1 for _ in maker) > 10
+    assert (maker.key_der, maker.ski) == (key_der, SKI)
+    old = certificate()
+    assert maker.certificate_der != old and ski.ski_of(maker.certificate_der) == ski.ski_of(old)
+
+
+def test_a_key_that_is_not_ours_is_not_read():
+    key_der = x509.private_key_der(KEY, POINT)
+    assert x509.read_private_key(key_der) == (KEY, POINT)
+    for der in (b"", key_der[:-1], key_der + b"\x00", b"\x31" + key_der[1:], bytes(len(key_der))):
+        try:
+            x509.read_private_key(der)
+        except ValueError:
+            continue
+        raise AssertionError("accepted")
+
+
 def test_the_ski_is_read_from_bytes_and_from_a_view():
     der = certificate()
     for form in (der, bytearray(der), memoryview(der), memoryview(b"x" + der)[1:]):

@@ -170,6 +170,12 @@ def test_a_plan_respects_the_curve_and_takes_what_it_can():
     assert plan.make([], [], 0, 3600, 11_000) == [(0, 3600, 0)]
 
 
+def test_a_plan_has_no_slots_that_are_not_worth_a_click_of_the_contactor():
+    assert plan.make([], [], 50, 7_200, 11_000) == [(0, 300, 11_000), (300, 7_200, 0)]
+    curve = [(0, 200, 11_000), (200, None, 0)]
+    assert plan.make(curve, [], 50, 7_200, 11_000) == [(0, 200, 11_000), (200, 7_200, 0)]
+
+
 def test_a_curve_must_be_whole():
     for slots in (
         [(0, 10, 1), (20, 30, 1)],
@@ -226,6 +232,17 @@ def test_x_cevc_a_written_curve_becomes_a_plan_that_is_told_and_kept():
     assert world.ev.cevc.allowed_w(world.now) == 7_000
     world.car.wh = 10_000
     world.pass_time(3_700, 10_000)
+    assert world.ev.cevc.allowed_w(world.now) == 0
+
+
+def test_x_cevc_what_is_hardly_missing_is_not_planned_again():
+    world = demanding()
+    assert write_curve(world, (0, 4_000), end=172_800)[0].error == 0
+    world.car.wh = 9_700
+    world.pass_time(900, 10_000)
+    assert world.ev.cevc.allowed_w(world.now) == 4_000
+    world.car.wh = 9_801
+    world.pass_time(900, 10_000)
     assert world.ev.cevc.allowed_w(world.now) == 0
 
 

@@ -194,12 +194,22 @@ def test_x_evcc_identity_is_announced_when_the_car_has_told_it():
     assert data == [{"brandName": "Roadster"}]
 
 
+def pause_current(answer):
+    first = answer.entries("electricalConnectionPermittedValueSetData")[0]
+    return plain(first["permittedValueSet"])[0]["value"]
+
+
 def test_x_evcc_pause_current_of_an_iso_15118_car_keeps_its_session():
-    world = EvWorld(told=Told())
-    first = world.manager.read(ELECTRICAL, PERMITTED).entries(
-        "electricalConnectionPermittedValueSetData"
-    )[0]
-    assert plain(first["permittedValueSet"])[0]["value"] == [{"number": 1, "scale": -1}]
+    told = Told()
+    world = EvWorld(told=told)
+    assert pause_current(world.manager.read(ELECTRICAL, PERMITTED)) == [{"number": 1, "scale": -1}]
+    # It is told when it turns out how the car talks, here that it cannot.
+    assert world.manager.relate("Subscription", ELECTRICAL, "ElectricalConnection") == 0
+    world.manager.take()
+    told.standard = "iec61851"
+    world.pass_time(1)
+    (notify,) = [a for a in world.manager.take() if a.function == PERMITTED]
+    assert pause_current(notify) == [{"number": 0, "scale": 0}]
 
 
 # --- EVCEM ------------------------------------------------------------------------------------

@@ -101,3 +101,7 @@ class Board:
         `address`, `signal_dbm`, all None while it is not joined.
         """
         return None
+
+    def pairing_pressed(self) -> bool:
+        """Return whether the button for pairing was pressed since last asked, once per press."""
+        return False

@@ -19,11 +19,12 @@ FOUND = const(1)
 CHANGED = const(2)
 LOST = const(3)
 
-_PEERS_MAX = const(8)  # further instances wait until one of these is lost
+_PEERS_MAX = const(8)  # further instances wait until one is lost, or is not wanted
 _ADDRESSES_MAX = const(4)  # of one peer
 _EVENTS_MAX = const(16)  # waiting for events(); the oldest give way
 _TXT_MAX = const(512)  # bytes that are kept; SHIP allows 400
 _GAP_MS = const(1_000)  # first interval of a question, then doubling
+_SEARCH_MS = const(8_000)  # `search` begins anew only if they are longer
 _GAP_MAX_MS = const(3_600_000)
 
 _PORT = const(5353)
@@ -49,8 +50,23 @@ class Browser:
         self._reader = Reader()
         self._out = []
         self._events = []
+        self._random = random
         self._query_ms = now + 20 + random(1)[0] % 101  # RFC 6762 5.2
         self._gap_ms = _GAP_MS
+
+    def search(self, now):
+        """Ask anew, first soon and then in growing intervals: somebody is missing (SHIP 7.4).
+
+        No effect while the intervals are still short, so that it may be called at any time.
+        """
+        if self._gap_ms > _SEARCH_MS:
+            self._gap_ms = _GAP_MS
+            self._query_ms = now + 20 + self._random(1)[0] % 101
+
+    def doubt(self, peer, now):
+        """A peer cannot be reached: ask whether it is still there, and where (RFC 6762 10.4)."""
+        if peer in self.peers and peer.ask_ms != now:
+            peer.doubt(now)
 
     def deadline(self):
         """Return when to call `tick` at the latest."""
@@ -116,9 +132,9 @@ class Browser:
             if is_name(name, 0, peer.name):
                 break
         else:
-            if len(self.peers) == _PEERS_MAX or self._reader.ttl_s == 0 or name[0] == 0:
+            if self._reader.ttl_s == 0 or name[0] == 0:
                 return
-            if not is_name(name, 1 + name[0], self._type):
+            if not is_name(name, 1 + name[0], self._type) or not self._has_room():
                 return
             try:
                 peer = Peer(name, now)
@@ -128,6 +144,17 @@ class Browser:
         peer.ptr = lifetime(self._reader.ttl_s, now)
         if peer.is_found:
             peer.plan(now)
+
+    def _has_room(self):
+        """Whether another instance can be kept, if need be for one that is not wanted."""
+        if len(self.peers) < _PEERS_MAX:
+            return True
+        for peer in self.peers:
+            if peer.is_found and peer.is_wanted is False:
+                self.peers.remove(peer)
+                self._event(LOST, peer)
+                return True
+        return False
 
     def _update(self, peer, now):
         """Take what the packet says about one peer."""
@@ -142,6 +169,9 @@ class Browser:
                 if peer.host != rdata[6:] or peer.port != port:
                     peer.host = rdata[6:]
                     peer.port = port
+                    is_changed = True
+                if peer.is_doubted:  # it is there, which is news
+                    peer.is_doubted = False
                     is_changed = True
                 if peer.is_found:
                     peer.plan(now)

@@ -9,6 +9,9 @@ these methods of its own:
     ship_open(connection)                     data exchange has begun
     ship_data(connection, payload)            a SPINE message; the memoryview is valid in the call
     ship_access_methods(connection, ship_id)  the peer's SHIP ID; False ends the connection
+    ship_pin_check(connection)                a PinCheck if the peer has to give our PIN, or None
+    ship_pin_wanted(connection, was_wrong)    the peer's PIN, or None: ask, then `enter_pin`
+    ship_key_management(connection, root, body)  a message of SHIP 1.1, answered with `send`
     ship_log(connection, text)                a line for the log
 
 Rules of this file: _REACTIONS decides about every message in every phase (6.10.9); each phase
@@ -73,7 +76,7 @@ _REACTIONS = (
     "m m q d . "  # data
     "k k k k k "  # connectionClose announce
     "x x x x x "  # connectionClose confirm
-    "m m . d . "  # commissioningRequest
+    "m m . d . "  # key management
     "m m . . . "  # any other
 )
 
@@ -81,12 +84,17 @@ _REACTIONS = (
 class Connection:
     """The connection; `own_ship_id` equals the `id` of the mDNS announcement (SHIP 7.3.2).
 
-    `closed` becomes (WebSocket close code, reason) when all is said.
+    `closed` becomes (WebSocket close code, reason) when all is said. `counter` is the
+    updateCounter of our keys, 0 if they never changed. `minor` is that of the agreed version,
+    `peer_counter` the peer's updateCounter, None if it has none.
     """
 
-    def __init__(self, role, own_ship_id, is_trusted, owner):
+    def __init__(self, role, own_ship_id, is_trusted, owner, counter=0):
         self.role = role
         self.closed = None
+        self.minor = 0
+        self.peer_counter = None
+        self._counter = counter
         self._ship_id = own_ship_id
         self._is_trusted = is_trusted
         self._owner = owner
@@ -154,6 +162,17 @@ class Connection:
         elif self._phase < _DATA and not self.closed:
             raise LocalError("no data exchange yet")
 
+    def send(self, octets):
+        """Send a control message of the owner's, in data exchange only."""
+        if self._phase == _DATA:
+            self._send(octets)
+
+    def enter_pin(self, pin):
+        """A user gives the peer's PIN. Returns False if the peer wants none."""
+        if self._phase not in (_PIN, _DATA) or self.closed:
+            return False
+        return self._machine.enter(pin)
+
     def trust(self, now):
         """The user trusts the peer."""
         self._is_trusted = True
@@ -197,7 +216,8 @@ class Connection:
         """When `tick` is to be called, or None."""
         if self.closed:
             return None
-        machine = self._machine.deadline() if self._machine else None
+        has_machine = self._machine and self._phase <= _DATA
+        machine = self._machine.deadline() if has_machine else None
         return earliest(self._until, self._access_methods_by, machine)
 
     def tick(self, now):
@@ -210,7 +230,7 @@ class Connection:
         if is_due(self._access_methods_by, now):
             self._access_methods_by = None
             self._log("accessMethodsRequest is not answered")
-        if self._phase < _DATA and self._machine:
+        if self._phase <= _DATA and self._machine:
             self._machine.tick(now)
             self._proceed(now)
 
@@ -223,7 +243,7 @@ class Connection:
         if message[:2] != messages.CMI:
             self._close(_CODE_CLOSE, "invalid CMI")
             return
-        self._machine = Hello(self._send)
+        self._machine = Hello(self._send, self._counter)
         self._enter(_HELLO, states.HELLO, None)
         self._machine.start(self._is_trusted, now)
         if not self._is_trusted:
@@ -237,15 +257,24 @@ class Connection:
         elif not machine.is_done:
             return
         elif self._phase == _HELLO:
-            self._machine = ProtocolHandshake(self.role, machine.prolongations > 0, self._send)
+            self.peer_counter = machine.peer_counter
+            minor = 0 if self.peer_counter is None else 1
+            self._machine = ProtocolHandshake(
+                self.role, machine.prolongations > 0, self._send, minor
+            )
             self._phase = _PROTOCOL
             self._machine.start(now)
         elif self._phase == _PROTOCOL:
-            self._machine = Pin(self._send)
+            self.minor = machine.minor
+            check = self._owner.ship_pin_check(self)
+            self._machine = Pin(self._send, self._ask_pin, check)
             self._phase = _PIN
             self._machine.start(now)
         elif self._phase == _PIN:
             self._begin_exchange(now)
+
+    def _ask_pin(self, was_wrong):
+        return self._owner.ship_pin_wanted(self, was_wrong)
 
     def _keep(self, message):
         """Keep a message that came before its time (SHIP 13.4.4.3.5)."""
@@ -280,8 +309,8 @@ class Connection:
             self._send(messages.access_methods(self._ship_id))
         elif kind == messages.ACCESS_METHODS:
             self._take_access_methods(body.get("id"))
-        elif kind == messages.COMMISSIONING_REQUEST:
-            self._send(messages.REFUSE_COMMISSIONING)
+        elif kind == messages.KEY_MANAGEMENT:
+            self._owner.ship_key_management(self, body[0], body[1])
         else:
             self._machine.receive(kind, body, now)
             self._proceed(now)

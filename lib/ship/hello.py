@@ -69,11 +69,14 @@ class Hello:
     """The phase on one connection; `send(octets)` queues a message.
 
     `state` is a number of states.py. The phase is over when `is_done`, or when `failure` has
-    become (WebSocket close code, reason).
+    become (WebSocket close code, reason). `counter` is the updateCounter of our keys, 0 if they
+    never changed; `peer_counter` the peer's, None unless it speaks SHIP 1.1.
     """
 
-    def __init__(self, send):
+    def __init__(self, send, counter=0):
         self._send = send
+        self._counter = counter
+        self.peer_counter = None
         self.state = states.HELLO
         self.is_done = False
         self.failure = None
@@ -97,6 +100,7 @@ class Hello:
         is_request = False
         waiting_ms = None
         if kind == messages.HELLO:
+            self._note_counter(body.get("keyMaterialState"))
             phase = body.get("phase")
             waiting_ms = messages.uint(body.get("waiting"))
             # the second spelling is in the firmware of one charger (WARP)
@@ -110,6 +114,10 @@ class Hello:
         self._react(event, now)
         if is_request and phase == "ready" and not self.is_done:
             self._react(_REQUEST, now)
+
+    def _note_counter(self, state):
+        if isinstance(state, dict):
+            self.peer_counter = messages.uint(state.get("updateCounter"), 0xFFFF)
 
     def trust(self, now):
         """The user trusts the peer."""
@@ -224,7 +232,7 @@ class Hello:
         waiting_ms = T_HELLO_INIT_MS
         if self._wait_until is not None:
             waiting_ms = max(self._wait_until - now, _MIN_WAITING_MS)
-        self._send(messages.hello(phase, waiting_ms))
+        self._send(messages.hello(phase, waiting_ms, self._counter))
 
     def _stop_timers(self):
         self._wait_until = self._request_at = self._reply_until = None

@@ -29,7 +29,7 @@ ACCESS_METHODS = const(10)
 DATA = const(11)
 CLOSE_ANNOUNCE = const(12)
 CLOSE_CONFIRM = const(13)
-COMMISSIONING_REQUEST = const(14)
+KEY_MANAGEMENT = const(14)  # commissioning… and keyMaterial… of SHIP 1.1
 OTHER = const(15)
 
 _NAMES = (
@@ -47,7 +47,7 @@ _NAMES = (
     "data",
     "connectionClose",
     "connectionClose confirm",
-    "commissioningRequest",
+    "key management",
     "other",
 )
 
@@ -65,17 +65,8 @@ PROLONGATION_REQUEST = (
     b'\x01{"connectionHello":[{"phase":"pending"},{"prolongationRequest":true}]}'
 )
 ABORTED = b'\x01{"connectionHello":[{"phase":"aborted"}]}'
-ANNOUNCE_MAX = (
-    b'\x01{"messageProtocolHandshake":[{"handshakeType":"announceMax"},'
-    b'{"version":[{"major":1},{"minor":0}]},{"formats":[{"format":["JSON-UTF8"]}]}]}'
-)
-SELECT = (
-    b'\x01{"messageProtocolHandshake":[{"handshakeType":"select"},'
-    b'{"version":[{"major":1},{"minor":0}]},{"formats":[{"format":["JSON-UTF8"]}]}]}'
-)
 PIN_NONE = b'\x01{"connectionPinState":[{"pinState":"none"}]}'
 REQUEST_ACCESS_METHODS = b'\x01{"accessMethodsRequest":[]}'
-REFUSE_COMMISSIONING = b'\x01{"commissioningResponse":[{"accept":false}]}'
 CONFIRM_CLOSE = b'\x03{"connectionClose":[{"phase":"confirm"}]}'
 
 
@@ -84,10 +75,23 @@ def name_of(kind):
     return _NAMES[kind]
 
 
-def hello(phase, waiting_ms):
-    """`ready` or `pending` with the time this side goes on waiting."""
+def hello(phase, waiting_ms, counter=0):
+    """`ready` or `pending` with the time this side goes on waiting.
+
+    `counter` is the updateCounter of our keys, 0 to leave it out (SHIP 1.1).
+    """
     body = (("phase", phase), ("waiting", waiting_ms))
+    if counter:
+        body += (("keyMaterialState", (("updateCounter", counter),)),)
     return b'\x01{"connectionHello":%s}' % to_wire(body)
+
+
+def handshake(step, minor):
+    """`announceMax` or `select` of version 1.`minor` and JSON-UTF8."""
+    return (
+        b'\x01{"messageProtocolHandshake":[{"handshakeType":"%s"},{"version":[{"major":1},'
+        b'{"minor":%d}]},{"formats":[{"format":["JSON-UTF8"]}]}]}' % (step, minor)
+    )
 
 
 def handshake_error(number):
@@ -98,6 +102,11 @@ def handshake_error(number):
 def access_methods(ship_id):
     """Our SHIP ID; we can be found by mDNS."""
     return b'\x01{"accessMethods":%s}' % to_wire((("id", ship_id), ("dnsSd_mDns", ())))
+
+
+def pin_input(pin):
+    """The PIN that the peer wants, 8 to 16 hexadecimal digits."""
+    return b'\x01{"connectionPinInput":%s}' % to_wire((("pin", pin),))
 
 
 def announce_close(max_time_ms, reason):
@@ -119,7 +128,8 @@ def decode(message):
     """(kind, body) of a received message, a memoryview.
 
     `body` is a dict for control and end messages, a memoryview of the payload for data of protocol
-    `ee1.0`, and None for data of another protocol and for all that is not read.
+    `ee1.0`, (root, dict) for key management, and None for data of another protocol and for all
+    that is not read.
     """
     size = len(message)
     if size < 2 or message[0] > _TYPE_LAST:
@@ -157,14 +167,20 @@ def _control(root, text):
     """(kind, body) of a message that is no data."""
     if root == "error":  # ship-go sends it without its root element
         return PROTOCOL_HANDSHAKE_ERROR, {"error": json.loads(str(text, "utf-8"))}
-    kind = _NAMES.index(root) if root in _NAMES else OTHER
-    if kind <= UNREADABLE or kind == CLOSE_CONFIRM or kind >= OTHER:
+    kind = OTHER
+    if root.startswith("commissioning") or root.startswith("keyMaterial"):
+        kind = KEY_MANAGEMENT
+    elif root in _NAMES:
+        kind = _NAMES.index(root)
+    if kind <= UNREADABLE or kind >= OTHER or " " in root:
         return OTHER, None
     if len(text) > MAX_CONTROL:
         return UNREADABLE, None
     body = from_wire(json.loads(str(text, "utf-8")))
     if not isinstance(body, dict):
         body = {}
+    if kind == KEY_MANAGEMENT:
+        return kind, (root, body)
     if kind == CLOSE_ANNOUNCE and body.get("phase") != "announce":
         kind = CLOSE_CONFIRM if body.get("phase") == "confirm" else UNREADABLE
     return kind, body

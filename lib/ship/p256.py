@@ -8,9 +8,9 @@ four bits at a time. Everything else (ECDHE, handshake signatures) is mbedTLS's 
 Long work is a generator that does a bounded piece (about fifty field multiplications) between
 two `yield`s, so that an event loop stays alive; `run` drives one to its end.
 
-Not constant time. Acceptable here because it runs once, at the first start, on secrets that
-were never used before, and no peer can ask for it: nobody can collect timings of a second run.
-Do not use it to sign what others send.
+Not constant time. Acceptable here because it runs at the first start, and again only when a user
+at the console wants a new key or certificate: no peer can ask for it, so nobody can collect
+timings. Do not use it to sign what others send.
 
 Curve: SEC 2 2.4.2. Signature: FIPS 186-4 6.4 with the nonce of RFC 6979 3.2 and 3.6.
 """

@@ -1,7 +1,9 @@
 """Protocol handshake: agree on version and format (SHIP 13.4.4.2; IEC 63380-3 6.10.4.2).
 
 The client announces its maximum, the server selects, the client repeats the selection. We speak
-version 1.0 and JSON-UTF8 and nothing else; a newer peer is answered with that.
+1.0 and 1.1, which differ in the key management only, and JSON-UTF8. Several peers refuse whoever
+announces more than 1.0, so a client announces 1.1 only to a peer whose hello has shown that it
+speaks it; a server selects 1.1 for whoever announces that or more.
 
 Rules of this file: what happens on which event stands in _REACTIONS and nowhere else.
 """
@@ -18,6 +20,7 @@ UNEXPECTED_MESSAGE = const(2)
 SELECTION_MISMATCH = const(3)
 
 _MAJOR = const(1)
+_MAX_MINOR = const(1)
 _CLOSE_CODE = const(4001)
 
 _ANNOUNCE = const(0)
@@ -36,7 +39,7 @@ _ROW = const(16)
 _REACTIONS = (
     # announceMax with a common version and format
     # | announceMax without
-    # | | select of version 1.0 and JSON-UTF8
+    # | | select of a version that we have announced or selected, and JSON-UTF8
     # | | | select of anything else
     # | | | | connectionHello ready
     # | | | | | messageProtocolHandshakeError
@@ -52,11 +55,13 @@ class ProtocolHandshake:
     """The phase on one connection; `send(octets)` queues a message.
 
     `allows_late_hello`: the peer's last hello update may cross with ours if one side has asked for
-    prolongation, so one `ready` is ignored then. `state`, `is_done`, `failure` as in Hello.
+    prolongation, so one `ready` is ignored then. `minor` of the version is what a client
+    announces, and afterwards what is agreed. `state`, `is_done`, `failure` as in Hello.
     """
 
-    def __init__(self, role, allows_late_hello, send):
+    def __init__(self, role, allows_late_hello, send, minor=0):
         self._role = role
+        self.minor = minor
         self._allows_late_hello = allows_late_hello
         self._send = send
         self._until = None
@@ -70,13 +75,13 @@ class ProtocolHandshake:
         if self._role == SERVER:
             self.state = states.SERVER_LISTEN_PROPOSAL
         else:
-            self._send(messages.ANNOUNCE_MAX)
+            self._send(messages.handshake(b"announceMax", self.minor))
 
     def receive(self, kind, body, now):
         """Take a decoded message of any kind."""
         event = _OTHER
         if kind == messages.PROTOCOL_HANDSHAKE:
-            event = _handshake_event(body)
+            event = self._handshake_event(body)
         elif kind == messages.PROTOCOL_HANDSHAKE_ERROR:
             event = _ERROR
         elif kind == messages.HELLO and body.get("phase") == "ready":
@@ -96,11 +101,11 @@ class ProtocolHandshake:
         row = (self.state - states.SERVER_LISTEN_PROPOSAL) * _ROW
         reaction = _REACTIONS[row + _COLUMN * event]
         if reaction == "s":
-            self._send(messages.SELECT)
+            self._send(messages.handshake(b"select", self.minor))
             self._until = now + WAIT_MS
             self.state = states.SERVER_LISTEN_CONFIRM
         elif reaction == "e":
-            self._send(messages.SELECT)
+            self._send(messages.handshake(b"select", self.minor))
             self._finish(states.CLIENT_OK)
         elif reaction == "o":
             self._finish(states.SERVER_OK)
@@ -110,6 +115,27 @@ class ProtocolHandshake:
             self._fail(states.ERROR, "protocol handshake error by the peer")
         else:
             self._end(UNEXPECTED_MESSAGE if reaction == "l" else int(reaction))
+
+    def _handshake_event(self, body):
+        """Which event a messageProtocolHandshake is; notes the version to agree on."""
+        step = body.get("handshakeType")
+        version = body.get("version")
+        major = messages.uint(version.get("major")) if isinstance(version, dict) else None
+        minor = messages.uint(version.get("minor")) if isinstance(version, dict) else None
+        is_known = major is not None and minor is not None and _has_our_format(body.get("formats"))
+        if step == "announceMax":
+            if not is_known or major < _MAJOR:
+                return _ANNOUNCE_UNUSABLE
+            if self.state == states.SERVER_LISTEN_PROPOSAL:
+                self.minor = _MAX_MINOR if major > _MAJOR else min(minor, _MAX_MINOR)
+            return _ANNOUNCE
+        if step != "select":
+            return _OTHER
+        is_ours = is_known and major == _MAJOR and minor <= self.minor
+        if not is_ours or (self._role == SERVER and minor != self.minor):
+            return _SELECT_UNUSABLE
+        self.minor = minor
+        return _SELECT
 
     def _finish(self, state):
         self._until = None
@@ -125,20 +151,6 @@ class ProtocolHandshake:
         self._until = None
         self.state = state
         self.failure = (_CLOSE_CODE, reason)
-
-
-def _handshake_event(body):
-    """Which event a messageProtocolHandshake is."""
-    step = body.get("handshakeType")
-    version = body.get("version")
-    major = messages.uint(version.get("major")) if isinstance(version, dict) else None
-    minor = messages.uint(version.get("minor")) if isinstance(version, dict) else None
-    is_known = major is not None and minor is not None and _has_our_format(body.get("formats"))
-    if step == "announceMax":
-        return _ANNOUNCE if is_known and major >= _MAJOR else _ANNOUNCE_UNUSABLE
-    if step == "select":
-        return _SELECT if is_known and major == _MAJOR and minor == 0 else _SELECT_UNUSABLE
-    return _OTHER
 
 
 def _has_our_format(formats):

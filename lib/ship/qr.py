@@ -90,8 +90,16 @@ def read(text: str) -> dict:
         raise ValueError("a QR text needs a SKI")
     fields["SKI"] = parse_ski(fields["SKI"])
     if "PIN" in fields:
-        fields["PIN"] = _parse_pin(fields["PIN"])
+        fields["PIN"] = parse_pin(fields["PIN"])
     return fields
+
+
+def parse_pin(text: str) -> str:
+    """Return the lower-case digits of a PIN as people write it (SHIP 12.5); ValueError if none."""
+    digits = text.replace(" ", "").replace("-", "").lower()
+    if not _MIN_PIN <= len(digits) <= _MAX_PIN or not is_hex(digits):
+        raise ValueError("a PIN has 8 to 16 hexadecimal digits")
+    return digits
 
 
 def _checked(key, value):
@@ -99,16 +107,8 @@ def _checked(key, value):
     if key == "SKI":
         return group(parse_ski(value)).upper()
     if key == "PIN":
-        return group(_parse_pin(value)).upper()
+        return group(parse_pin(value)).upper()
     for character in value:
         if character == ";" or ord(character) < 0x20:
             raise ValueError("value of a QR text has a character that it must not have")
     return value
-
-
-def _parse_pin(text):
-    """Return the lower-case digits of a SHIP PIN (SHIP 12.5)."""
-    digits = text.replace(" ", "").lower()
-    if not _MIN_PIN <= len(digits) <= _MAX_PIN or not is_hex(digits):
-        raise ValueError("a PIN has 8 to 16 hexadecimal digits")
-    return digits

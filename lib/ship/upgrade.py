@@ -38,11 +38,13 @@ _SWITCHING = (
 )
 _REFUSAL = b"HTTP/1.1 %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n"
 
+_RETRY_AFTER = b"Retry-After: 60\r\n"
 _BAD_REQUEST = b"400 Bad Request"
 _NOT_FOUND = b"404 Not Found"
 _METHOD_NOT_ALLOWED = b"405 Method Not Allowed"
 _UPGRADE_REQUIRED = b"426 Upgrade Required"
 _HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
+_SERVICE_UNAVAILABLE = b"503 Service Unavailable"
 _VERSION_NOT_SUPPORTED = b"505 HTTP Version Not Supported"
 
 
@@ -97,6 +99,11 @@ def answer(head, path):
 def head_too_large():
     """The refusal of a request whose head does not end in time."""
     return Refused(_HEAD_TOO_LARGE, "head is too large")
+
+
+def no_room():
+    """The refusal of a peer that comes while all places are taken."""
+    return Refused(_SERVICE_UNAVAILABLE, "no room for another connection", _RETRY_AFTER)
 
 
 def check_answer(head, key):

@@ -60,6 +60,7 @@ class WebSocket:
         self._max_message = max_message
         self._state = _CONNECTING
         self.payload = None
+        self.is_busy = False  # server: there is no room for the peer, answer so
         self.close_code = _ABNORMAL  # the first code given by either side
         self.close_reason = ""
 
@@ -167,6 +168,8 @@ class WebSocket:
         if self._role == CLIENT:
             upgrade.check_answer(head, self._key)
         else:
+            if self.is_busy:
+                raise upgrade.no_room()
             self._outbox.append(upgrade.answer(head, self._path))
         self._at = end + len(upgrade.END_OF_HEAD)
         self._state = _OPEN
@@ -296,6 +299,8 @@ class WebSocket:
     def close(self, code, reason, now):
         """Begin to close; CLOSED comes with the peer's close frame or after CLOSE_TIMEOUT_MS."""
         was_open = self._state == _OPEN
+        if self._state == _CONNECTING and self.is_busy:
+            self._outbox.append(upgrade.no_room().answer)
         if self._state < _CLOSING:
             self._fail(code, reason)
         if was_open:
@@ -314,6 +319,11 @@ class WebSocket:
         self._state = _CLOSED
 
     # Time
+
+    def ping(self, now):
+        """Ask for a sign of life at the next `tick` instead of when it is time for it."""
+        if self._state == _OPEN and self._until is None:
+            self._ping_at = now
 
     def deadline(self):
         """When `tick` is to be called at the latest, or None."""

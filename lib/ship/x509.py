@@ -2,7 +2,8 @@
 
 Covers SHIP 12.1 and 12.2 (IEC 63380-3 6.9.1) in the profile of RFC 5280; the key is the
 ECPrivateKey of SEC 1 C.4 (RFC 5915). Both are what mbedTLS's and OpenSSL's loaders take. This
-writes exactly these two structures and reads nothing; reading a peer's is `ship.ski`'s work.
+writes exactly these two structures and reads nothing but its own key; reading a peer's
+certificate is `ship.ski`'s work.
 
 Constant parts are ready-made octets, spelled out beside them; `_element` does the rest.
 
@@ -45,6 +46,8 @@ _BASIC_CONSTRAINTS = const(b"\x30\x0c\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x02\x3
 _KEY_USAGE = const(b"\x30\x0e\x06\x03\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02\x07\x80")
 
 _SCALAR_OCTETS = const(32)
+_POINT_OCTETS = const(65)
+_KEY_AT = const(7)  # where the scalar stands in our ECPrivateKey
 _SERIAL_OCTETS = const(16)
 _MAX_NAME = const(64)  # characters, RFC 5280 A.1 ub-common-name and ub-organization-name
 
@@ -69,6 +72,15 @@ def private_key_der(private_key: int, point: bytes) -> bytes:
         _element(_TAG_0, _PRIME256V1),
         _element(_TAG_1, _bit_string(point)),
     )
+
+
+def read_private_key(der: bytes):
+    """Return (private key, point) of what `private_key_der` wrote, or raise ValueError."""
+    point = bytes(der[-_POINT_OCTETS:])
+    key = int.from_bytes(der[_KEY_AT : _KEY_AT + _SCALAR_OCTETS], "big")
+    if not key or private_key_der(key, point) != der:
+        raise ValueError("not a key of this module")
+    return key, point
 
 
 def self_signed(private_key: int, point: bytes, node_name: bytes, urandom):

@@ -38,6 +38,7 @@ class Peer(Client):
         super().__init__(device)
         self.name = name
         self.remote = Remote()  # what its discovery told
+        self.is_restricted = False  # the partner may read, but not yet write
         self.behind = {}  # device address -> Peer reached through this one (spine.enhanced)
         self._log = log
 
@@ -134,6 +135,9 @@ class Peer(Client):
             return
         if self.address is None and datagram.source_device is not None:
             self.address = datagram.source_device
+        if self.is_restricted and datagram.classifier == "write":
+            self._result(datagram, COMMAND_REJECTED, "PIN needed")
+            return
         self.behind.get(datagram.source_device, self).take(datagram, now)
 
     def take(self, datagram, now):

@@ -67,7 +67,8 @@ class Relations:
         count = 0
         for entry in self._entries:
             count += entry.peer is peer
-            if self._exclusive and entry.peer is not peer:
+            # The same partner may come on a second connection (SHIP 12.2.2): its name is its key.
+            if self._exclusive and entry.peer.name != peer.name:
                 if _belong_together(entry.feature, feature):
                     raise SpineError(COMMAND_REJECTED, "bound by another energy manager")
         if count >= MAX_PER_PEER:

@@ -23,6 +23,7 @@ _CURVE = const(2)
 _PLAN = const(3)
 MAX_SLOTS = const(30)
 _REPLAN_MS = const(900_000)  # the car may have taken less than planned
+_DONE_PART = const(50)  # a fiftieth of the demand may be missing then
 
 _DESCRIPTIONS = "timeSeriesDescriptionListData"
 _SERIES = "timeSeriesListData"
@@ -97,10 +98,12 @@ class Cevc(UseCase):
         self.incentives.prices = _shifted(self.incentives.prices, passed_s)
         self._made = now
         self._plan = []
-        _, wanted_wh, _, departure_s = self._demand
-        if wanted_wh is not None:
+        _, demand_wh, _, departure_s = self._demand
+        if demand_wh is not None:
             asked, had_wh = self._asked
-            wanted_wh = max(0, wanted_wh - self._car.session_wh() + had_wh)
+            wanted_wh = demand_wh - (self._car.session_wh() - had_wh)
+            if wanted_wh * _DONE_PART <= demand_wh:
+                wanted_wh = 0
             if departure_s is not None:
                 departure_s = max(1, departure_s - (now - asked) // 1000)
             prices = self.incentives.prices

@@ -132,8 +132,8 @@ class Evcc(UseCase):
     # --- scenario 6, and the currents that OPEV and OSCEV may state -------------------------
 
     def _range(self):
-        """(largest current, phases in use): everything that the permitted values depend on."""
-        return self._car.max_ma(), self._car.phases_in_use()
+        """(largest current, phases in use, standard): what the permitted values depend on."""
+        return self._car.max_ma(), self._car.phases_in_use(), self._keys()[0]
 
     def _parameter(self, peer):
         yield {
@@ -145,9 +145,8 @@ class Evcc(UseCase):
 
     def _permitted(self, peer):
         """Ranges, and beside them the value that means "pause" (current) or "idle" (power)."""
-        max_ma, in_use = self._range()
-        is_15118 = self._keys()[0] != "iec61851"
-        pause = amperes(_PAUSE_15118_MA if is_15118 else 0)
+        max_ma, in_use, standard = self._range()
+        pause = amperes(0 if standard == "iec61851" else _PAUSE_15118_MA)
         for i in range(self._car.phases):
             yield _set(1 + i, pause, amperes(_MIN_MA), amperes(max_ma))
         line_v = self._car.nominal_mv // 1000 * in_use

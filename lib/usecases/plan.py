@@ -9,6 +9,7 @@ from micropython import const
 
 _HORIZON_S = const(172_800)  # without a departure time: 48 h
 _HOUR_S = const(3600)
+_SHORTEST_S = const(300)  # less is not worth closing a contactor
 
 
 def check_curve(slots):
@@ -60,7 +61,7 @@ def make(curve, prices, wanted_wh, departure_s, car_w):
         room = power * (end - start)
         if room > left > 0:
             # The last slot is used from its start: done early is better than done late.
-            split = start + (left + power - 1) // power
+            split = min(end, start + max(_SHORTEST_S, (left + power - 1) // power))
             result.append((start, split, power))
             result.append((split, end, 0))
         else:

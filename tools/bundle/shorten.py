@@ -190,7 +190,8 @@ class _Survey(ast.NodeVisitor):
 
     def _bind(self, attribute):
         self.attributes.add(attribute)
-        self.families.setdefault(attribute, set()).add(self._family[self._class])
+        family = self._family.get(self._class, self._class)  # none for a class in a function
+        self.families.setdefault(attribute, set()).add(family)
 
 
 def _families(classes):
@@ -222,7 +223,9 @@ def _bound_in_class(statement):
     """The attributes that a statement in the body of a class makes."""
     if isinstance(statement, FUNCTIONS):
         return [statement.name]
-    return [target.id for target in getattr(statement, "targets", ())]
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    nodes = [node for target in targets if target for node in ast.walk(target)]
+    return [node.id for node in nodes if isinstance(node, ast.Name)]
 
 
 def _names_in_class(statement):
@@ -352,6 +355,8 @@ class _Renamer(ast.NodeTransformer):
     def visit_Global(self, node):
         node.names = [self._names.get(name, name) for name in node.names]
         return node
+
+    visit_Nonlocal = visit_Global
 
     def visit_ExceptHandler(self, node):
         node.name = self._names.get(node.name, node.name)

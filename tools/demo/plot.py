@@ -50,14 +50,15 @@ def draw(samples: list[Sample], steps: list[Step], title: str, base: Path, curve
         label="measured charging power",
     )
     caps = [None if s.cap_w is None else s.cap_w / 1000 for s in samples]
-    if any(cap is not None for cap in caps[len(caps) // 20 :]):
+    # What holds until the first word of the energy manager is not worth a line.
+    if any(s.cap_w is not None and s.lpc_state != "init" for s in samples):
         power.step(
             times,
             caps,
             where="post",
             color="#c1121f",
             linewidth=2,
-            label="limit in force (LPC, or its failsafe value)",
+            label="limit in force (LPC or failsafe)",
         )
     current.step(
         times,
@@ -136,15 +137,17 @@ def _shade_states(axes, samples: list[Sample], is_named: bool) -> None:
 
 
 def _mark_steps(axes, steps: list[Step]) -> None:
-    """Number the steps along the top, at the moment each one was observed."""
-    level = 0
-    last = -1e9  # where the present stack of numbers stands
+    """Number the steps along the top, at the moment each one was observed; "2-5" if at once."""
     left, right = axes.get_xlim()
+    groups = []  # [time of the first, its number, number of the last]
     for number, step in enumerate(steps, 1):
         if step.at_s is None:
             continue
         axes.axvline(step.at_s, ymax=0.83, color="#999999", linewidth=0.6, linestyle=":")
-        level = level + 1 if step.at_s - last < (right - left) * 0.02 else 0
-        last = step.at_s if level == 0 else last
-        high = axes.get_ylim()[1] * (0.85 + 0.04 * level)
-        axes.text(step.at_s, high, str(number), ha="center", fontsize=8.5)
+        if groups and step.at_s - groups[-1][0] < (right - left) * 0.03:
+            groups[-1][2] = number
+        else:
+            groups.append([step.at_s, number, number])
+    for at_s, first, last in groups:
+        text = str(first) if first == last else f"{first}-{last}"
+        axes.text(at_s, axes.get_ylim()[1] * 0.86, text, ha="center", fontsize=8.5)

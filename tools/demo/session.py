@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tools.demo.scenario import Scenario
+from tools.demo.scenario import Curve, Scenario
 from tools.demo.timeline import StepMissed
 
 PRICE = 0.32
@@ -45,9 +45,18 @@ class Session(Scenario):
 
     async def charge(self):
         """It charges 3 kWh, measured phase by phase"""
-        await self.until(
-            lambda: self.manager.values()["vehicle"].get("charged_wh", 0) > 3_000, 1_800
-        )
+        energy = Curve("energy of the session, kWh", "#6a994e")
+        charge = Curve("state of charge, % / 10", "#7b2d8b")
+        self.curves += [energy, charge]
+
+        def watch() -> bool:
+            vehicle = self.manager.values()["vehicle"]
+            charged_wh = vehicle.get("charged_wh") or 0
+            energy.points.append((self.now_s(), charged_wh / 1000))
+            charge.points.append((self.now_s(), vehicle["soc_percent"] / 10))
+            return charged_wh > 3_000
+
+        await self.until(watch, 1_800)
         vehicle = self.manager.values()["vehicle"]
         currents = ", ".join(f"{amps:.1f} A" for amps in vehicle["current_a"].values())
         return f"{vehicle['charged_wh']} Wh, {currents}, {vehicle['soc_percent']} %"

@@ -69,6 +69,13 @@ def _entity(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"not an entity: {text!r} (try 1 or 1,1)") from None
 
 
+def _pin(text: str) -> str:
+    digits = text.replace(" ", "").replace("-", "").lower()
+    if not re.fullmatch("[0-9a-f]{8,16}", digits):
+        raise argparse.ArgumentTypeError("a PIN has 8 to 16 hexadecimal digits")
+    return digits
+
+
 def _positive(text: str) -> float:
     value = float(text)
     if not value > 0:
@@ -156,6 +163,7 @@ def _common_options(sub: argparse.ArgumentParser, timeout_s: float, is_connectin
     add("--ski", help="SKI of the charger; for a paired one its beginning or SHIP ID will do")
     add("--host", help="address of the charger, instead of asking mDNS")
     add("--port", type=int, help="TCP port, with --host (4712)")
+    add("--pin", type=_pin, help="PIN on the charger's label, if it asks for one")
     add("--interface", metavar="ADDRESS", help="address of the network interface for mDNS")
     add(
         "--timeout",

@@ -31,7 +31,7 @@ async def manager_for(args: argparse.Namespace) -> AsyncIterator[EnergyManager]:
     with Trace(args.trace) if args.trace else nullcontext() as trace:
         for_cars = getattr(args, "for_cars", False)
         options = {"speed": args.speed, "trace": trace, "for_cars": for_cars}
-        async with EnergyManager(args.state, **options) as manager:
+        async with EnergyManager(args.state, pin=args.pin or "", **options) as manager:
             yield manager
 
 

@@ -61,6 +61,7 @@ _CAR_USE_CASES = (
     ("CEM", "evStateOfCharge", "1.0.0", [1, 2, 3, 4]),
     ("CEM", "coordinatedEvCharging", "1.0.1", [1, 2, 3, 4, 5, 6, 7, 8]),
     ("CEM", "evChargingSummary", "1.0.1", [1]),
+    ("EnergyGuard", "limitationOfPowerProduction", "1.0.0", [1, 2, 3, 4]),
 )
 _MAX_RELATIONS = 64  # subscriptions or bindings one charger may hold; more are rejected
 

@@ -1,8 +1,9 @@
-"""Limitation of power consumption, as the energy guard: write the limit and the failsafe values.
+"""Limitation of power consumption and production, as the energy guard: limit, failsafe values.
 
 Scenario 1 is a limit in watts with an optional duration, scenario 2 the failsafe values, scenario
 3 the heartbeats in both directions (the manager sends ours), scenario 4 the nominal maximum.
 
+Production is negative on the wire, its failsafe value is not; here both are magnitudes in W.
 A duration is taken away by a delete filter in the same command (`writing.py`).
 """
 
@@ -18,13 +19,8 @@ LIMIT_DESCRIPTIONS = "loadControlLimitDescriptionListData"
 CHARACTERISTICS = "electricalConnectionCharacteristicListData"
 HEARTBEAT = "deviceDiagnosisHeartbeatData"
 
-FAILSAFE_POWER = "failsafeConsumptionActivePowerLimit"
 FAILSAFE_DURATION = "failsafeDurationMinimum"
-_OUR_LIMIT = {
-    "limitType": "signDependentAbsValueLimit",
-    "limitDirection": "consume",
-    "scopeType": "activePowerLimit",
-}
+_OUR_LIMIT = {"limitType": "signDependentAbsValueLimit", "scopeType": "activePowerLimit"}
 
 
 class Lpc(WritingUseCase):
@@ -33,6 +29,9 @@ class Lpc(WritingUseCase):
     name, actor = "limitationOfPowerConsumption", "ControllableSystem"
     feature_type = "LoadControl"
     entity_types = ("EVSE", "CEM", "SubMeterElectricity", "Inverter", "SmartEnergyAppliance")
+    direction, sign = "consume", 1
+    failsafe_power = "failsafeConsumptionActivePowerLimit"
+    nominal_max = "powerConsumptionNominalMax"
 
     async def setup(self) -> None:
         await asyncio.gather(
@@ -49,10 +48,11 @@ class Lpc(WritingUseCase):
 
     def _limit_id(self) -> int | None:
         """Return the identifier of the one limit described as LPC asks, else None."""
+        ours = {**_OUR_LIMIT, "limitDirection": self.direction}
         found = [
             item.get("limitId")
             for item in self.entries("LoadControl", LIMIT_DESCRIPTIONS)
-            if all(item.get(name) == value for name, value in _OUR_LIMIT.items())
+            if all(item.get(name) == value for name, value in ours.items())
         ]
         return found[0] if len(found) == 1 else None
 
@@ -68,9 +68,10 @@ class Lpc(WritingUseCase):
     def limit(self) -> dict:
         """Return the limit as the charger last stated it; `ends_in_s` counts from then."""
         entry = self._limit_entry()
+        value = scaled(entry.get("value"))
         return {
             "is_active": as_bool(entry.get("isLimitActive")),
-            "limit_w": scaled(entry.get("value")),
+            "limit_w": value and self.sign * value,
             "ends_in_s": parse_duration(as_map(entry.get("timePeriod")).get("endTime")),
             "is_changeable": as_bool(entry.get("isLimitChangeable")),
         }
@@ -78,14 +79,14 @@ class Lpc(WritingUseCase):
     def failsafe(self) -> dict:
         """Return the failsafe values: `failsafe_w`, `failsafe_duration_s`."""
         values = key_values(self)
-        power = as_map(values.get(FAILSAFE_POWER)).get("scaledNumber")
+        power = as_map(values.get(self.failsafe_power)).get("scaledNumber")
         duration = as_map(values.get(FAILSAFE_DURATION)).get("duration")
         return {"failsafe_w": scaled(power), "failsafe_duration_s": parse_duration(duration)}
 
     def nominal_max_w(self) -> float | None:
         """Return the nominal maximum of scenario 4, None if it is not stated."""
         for item in self.entries("ElectricalConnection", CHARACTERISTICS):
-            if item.get("characteristicType") == "powerConsumptionNominalMax":
+            if item.get("characteristicType") == self.nominal_max:
                 return scaled(item.get("value"))
         return None
 
@@ -116,14 +117,14 @@ class Lpc(WritingUseCase):
         """Write what is not None; raise `ErrorResult` when the charger refuses."""
         identifier = self._limit_id()
         if identifier is None:
-            raise NotUsable("the charger describes no limit of power consumption")
+            raise NotUsable(f"the charger describes no {self.name}")
         entry = {"limitId": identifier}
         if is_active is not None:
             entry["isLimitActive"] = is_active
         if duration_s is not None:
             entry["timePeriod"] = {"endTime": format_duration(duration_s)}
         if limit_w is not None:
-            entry["value"] = to_scaled(limit_w)
+            entry["value"] = to_scaled(self.sign * limit_w)
         delete = {"timePeriod": {}} if delete_duration else None
         await self.write("LoadControl", LIMITS, [entry], delete)
 
@@ -131,7 +132,7 @@ class Lpc(WritingUseCase):
         """Write the failsafe values that are not None."""
         wanted = {}
         if power_w is not None:
-            wanted[FAILSAFE_POWER] = {"scaledNumber": to_scaled(power_w)}
+            wanted[self.failsafe_power] = {"scaledNumber": to_scaled(power_w)}
         if duration_s is not None:
             wanted[FAILSAFE_DURATION] = {"duration": format_duration(duration_s)}
         identifiers = {
@@ -143,3 +144,12 @@ class Lpc(WritingUseCase):
             raise NotUsable(f"the charger has no {missing[0]}")
         entries = [{"keyId": identifiers[name], "value": wanted[name]} for name in wanted]
         await self.write("DeviceConfiguration", KEY_VALUES, entries, None)
+
+
+class Lpp(Lpc):
+    """Limitation of power production of one charger."""
+
+    name = "limitationOfPowerProduction"
+    direction, sign = "produce", -1
+    failsafe_power = "failsafeProductionActivePowerLimit"
+    nominal_max = "powerProductionNominalMax"

@@ -50,6 +50,7 @@ class EnergyManager:
 
     `speed` divides our heartbeat period, for a simulated charger whose clock runs so much faster.
     `for_cars`: we also announce and use OPEV, OSCEV, CEVC and EVCS; the charger then relies on us.
+    `pin` is given to a charger that asks for its PIN.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class EnergyManager:
         heartbeat_s: float = HEARTBEAT_S,
         trace: Trace | None = None,
         for_cars: bool = False,
+        pin: str = "",
     ):
+        self._pin = pin
         self.identity = Identity.load(state)
         self.peers = Peers(state)
         self.times_ms: dict[str, float] = {}
@@ -125,6 +128,7 @@ class EnergyManager:
             self._times,
             trace=self._trace,
             on_phase=self._phase,
+            pin=self._pin,
         )
         await ship.prepare(trust(ship.peer_ski) if trust else None, patience_s)
         self._stamp("data")
@@ -347,6 +351,17 @@ class EnergyManager:
         if isinstance(amperes, dict):
             return await self._written(name, use_case.limit(amperes))
         return await self._written(name, use_case.limit_all(amperes))
+
+    async def limit_production(
+        self, limit_w: float | None, duration_s: float | None = None
+    ) -> WriteResult:
+        """Limit what the charger feeds into the grid (LPP), a magnitude in W; None releases."""
+        lpp = self._car_use_case("lpp")
+        is_active = limit_w is not None
+        if not is_active:
+            limit_w = lpp.limit()["limit_w"]
+        request = lpp.write_limit(limit_w, is_active, duration_s, duration_s is None)
+        return await self._written("production", request)
 
     async def plan_charge(
         self, curve: list[tuple[float, float]], prices: list[tuple[float, float]]

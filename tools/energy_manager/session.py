@@ -17,7 +17,7 @@ from .ev_plan import BILL_DESCRIPTIONS, SERIES, Cevc, Evcs
 from .events import Events
 from .identity import Identity
 from .local_device import DIAGNOSIS_SERVER, HEARTBEAT, LocalDevice
-from .lpc import LIMITS, Lpc
+from .lpc import LIMITS, Lpc, Lpp
 from .remote_device import RemoteDevice, entity_address
 from .spine import DISCOVERY, USE_CASES, Spine, SpineError
 from .use_cases import KEY_VALUES, MEASUREMENTS, STATE, Evsecc, Mpc, UseCase, Vehicle
@@ -61,6 +61,7 @@ class Session:
                 oscev=Oscev(self.spine),
                 cevc=Cevc(self.spine),
                 evcs=Evcs(self.spine),
+                lpp=Lpp(self.spine),
             )
         self.is_set_up = False
         self.last_problem = ""
@@ -122,10 +123,10 @@ class Session:
             return False
 
     def is_usable(self, name: str) -> bool:
-        """True when a use case is found, bound and described, and LPC has had our heartbeat."""
+        """True when a use case is found, bound and described; LPC, LPP also had our heartbeat."""
         if not self.use_cases[name].is_usable:
             return False
-        if name != "lpc" or self._is_beat_heard or not self._local.heartbeat_on:
+        if name not in ("lpc", "lpp") or self._is_beat_heard or not self._local.heartbeat_on:
             return True
         return time.monotonic() - self._started_at > _T_HEARTBEAT_GRACE_S
 
@@ -226,7 +227,7 @@ class Session:
         if evsecc.entity:
             found["evse"] = evsecc.snapshot()
         found["vehicle"] = vehicle.snapshot()
-        for name in ("opev", "oscev", "cevc", "evcs"):
+        for name in ("opev", "oscev", "cevc", "evcs", "lpp"):
             use_case = self.use_cases.get(name)
             if use_case and use_case.is_usable:
                 found[name] = use_case.snapshot()

@@ -1,8 +1,8 @@
 """One SHIP connection as its client: framing, the phases up to data exchange, termination.
 
-Covers SHIP 13.4.3 (CMI), 13.4.4.2 (protocol handshake), 13.4.4.3 (PIN: we have none and know
-none), 13.4.5 (data), 13.4.6 (access methods), 13.4.7 (termination); the hello phase is in
-`hello.py`. SPINE datagrams are handed on undigested.
+Covers SHIP 13.4.3 (CMI), 13.4.4.2 (protocol handshake), 13.4.4.3 (PIN: we have none, and give
+the charger's if we were told), 13.4.5 (data), 13.4.6 (access methods), 13.4.7 (termination); the
+hello phase is in `hello.py`. SPINE datagrams are handed on undigested.
 
 Rules of this file: phases run one after the other in `prepare`, then `run` is the only reader.
 What a peer sends too early for its phase but rightly in the next is kept in `_early`.
@@ -48,6 +48,7 @@ class ShipConnection:
 
     `trace(direction, octets)` sees every message, direction `>` or `<`. `on_phase(name, detail)`
     is told what happens before data exchange: `hello_pending`, `hello_ready`, `handshake`, `data`.
+    `pin` is the charger's, for one that asks for it.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class ShipConnection:
         identity: Identity,
         trace: Trace | None = None,
         on_phase: Callable[[str, str], None] | None = None,
+        pin: str = "",
     ):
+        self._pin_to_give = pin
         self._socket = socket
         self._identity = identity
         self._trace = trace or (lambda direction, octets: None)
@@ -168,21 +171,33 @@ class ShipConnection:
         await self.send_control("messageProtocolHandshake", _protocol("select"))
 
     async def _pin(self) -> None:
-        """Say that we need no PIN, and go on unless the peer needs one (SHIP 13.4.4.3)."""
+        """Say that we need no PIN, give the peer's if it wants one, go on (SHIP 13.4.4.3)."""
         await self.send_control("connectionPinState", {"pinState": "none"})
         deadline = time.monotonic() + T_WAIT_S
         while True:
             frame = await self.receive(max(0, deadline - time.monotonic()))
             if frame.name == "connectionPinState":
-                state = frame.body.get("pinState")
-                if state in ("none", "pinOk", "optional"):
+                if await self._is_pin_settled(frame.body):
                     return
-                raise Refused(f"the peer asks for a PIN ({state})")
-            if frame.name in ("accessMethodsRequest", "accessMethods", "data"):
+            elif frame.name == "connectionPinError":
+                raise Refused("the PIN is wrong")
+            elif frame.name in ("accessMethodsRequest", "accessMethods", "data"):
                 self._keep(frame)
             elif frame.name == "connectionClose":
                 self._keep(frame)
                 return
+
+    async def _is_pin_settled(self, body: dict) -> bool:
+        """Whether the peer's connectionPinState lets us go on; else the PIN is on its way."""
+        state = body.get("pinState")
+        if state in ("none", "pinOk") or (state == "optional" and not self._pin_to_give):
+            return True
+        if body.get("inputPermission") == "busy":
+            raise Refused("the peer takes no PIN at present, because of wrong ones; try later")
+        if not self._pin_to_give:
+            raise Refused(f"the peer asks for a PIN ({state}); give it with --pin")
+        await self.send_control("connectionPinInput", {"pin": self._pin_to_give})
+        return False
 
     # -- data exchange --------------------------------------------------------------------------
 

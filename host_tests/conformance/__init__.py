@@ -1,0 +1,1 @@
+"""The official test cases and how we fare."""
