@@ -2,7 +2,7 @@
 
 SHIP ID, device address and label hang on it, so it is given once, before anybody is trusted, and
 survives a factory reset (state file `serial`, read by firmware.main). The key stays; its
-certificate may go on naming the number before, which no partner looks at.
+certificate goes on naming the number before, which no partner looks at, until `key renew`.
 """
 
 from micropython import const

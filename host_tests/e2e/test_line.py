@@ -244,7 +244,7 @@ def test_a_peer_is_trusted_by_the_picture_of_its_label(tmp_path):
     with Manager(tmp_path / "manager") as manager:
         ski = manager.identity.ski
         fields = {"SKI": ski, "ID": manager.identity.ship_id, "SERIAL": "1", "CAT": "2"}
-        text = qr.write({**fields, "BRAND": "Acme", "MODEL": "Manager"})
+        text = qr.write({**fields, "BRAND": "Acme", "MODEL": "Manager", "PIN": "5555aaaaff"})
     words = ("label", "--qr", text, "--format", "png", "--labels", tmp_path / "labels")
     code, (label,) = pilotwire(*words)
     assert code == 0

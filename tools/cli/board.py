@@ -140,19 +140,27 @@ def remove(
 
 
 def _about_peer(verb, who, port, simulate, serial, state, password, json) -> None:
-    number = _ski(who)
+    peer = _peer(who)
     with options.opened(port, simulate, serial, state) as board:
-        _show(Output(json), _asked(board, f"{verb} {number}", password))
+        _show(Output(json), _asked(board, f"{verb} {peer}", password))
 
 
-def _ski(who: str) -> str:
-    """Return the SKI that is meant; raise typer.BadParameter or LabelError."""
+def _peer(who: str) -> str:
+    """Return how a board's console is told of a peer; raise typer.BadParameter or LabelError.
+
+    That is the SKI, and of a label with a PIN both, so that the board can give the peer its PIN.
+    """
     if Path(who).is_file():
         who = scan.scan_file(Path(who))
     try:
-        return qr.read(who)["SKI"] if who.strip().startswith("SHIP;") else ski.parse_ski(who)
+        if not who.strip().startswith("SHIP;"):
+            return ski.parse_ski(who)
+        fields = qr.read(who)
     except ValueError as problem:
         raise typer.BadParameter(f"{who!r}: {problem}")
+    if "PIN" in fields:
+        return "SHIP;SKI:{SKI};PIN:{PIN};ENDSHIP;".format_map(fields)
+    return fields["SKI"]
 
 
 def backup(
