@@ -21,6 +21,7 @@ import pytest
 from host_tests.e2e.world import Manager
 from tools import cli, simulate
 from tools.console_link import ConsoleError
+from tools.label.scan import scan_file
 from tools.lib import qr
 from tools.line import rehearsal
 from tools.line.records import STEPS
@@ -186,6 +187,10 @@ def test_a_board_on_a_serial_port_is_provisioned(tmp_path):
         assert code == 0, lines
         code, answers = pilotwire("console", "id", "--port", port)
         assert code == 0 and answers[0]["ski"] == lines[-1]["ski"]
+        label = qr.read(scan_file(tmp_path / "labels" / "S1.png"))
+        assert label["SKI"] == lines[-1]["ski"]
+        code, (answer,) = pilotwire("console", "pin", "--port", port)
+        assert label["PIN"] == answer["pin"].replace(" ", "")
         code, lines = pilotwire(*words[:2], "S2", *words[3:])
         assert code == 1 and "this board is S1 already" in lines[-1]["text"]
         code, answers = pilotwire("console", "serial", "--port", port)
