@@ -13,6 +13,7 @@ Any number may run side by side; each needs a port and a state folder of its own
 
 import argparse
 import os
+import random
 import re
 import subprocess
 import sys
@@ -177,19 +178,29 @@ def main(arguments: "list[str] | None" = None) -> int:
 # --- for tests and the demo ---
 
 
+def loopback_network() -> str:
+    """Return three octets of a loopback address, drawn so that hardly anybody else uses them.
+
+    ECHONET Lite has one port for all; nodes of other networks are not listened to.
+    """
+    return f"127.{random.randint(1, 254)}.{random.randint(1, 254)}"
+
+
 class Simulator(ConsoleLink):
     """A simulated charger as a child process; a context manager.
 
     Keyword arguments are the options of the command line (`mdns_address`, `log_level`, ...);
     flags are True or False, `trust` is a list. Raises ValueError for what the command line
-    would refuse. Every event comes as JSON, without asking for it.
+    would refuse. Every event comes as JSON, without asking for it. ECHONET Lite gets an address
+    of its own, unless one is given.
     """
 
     def __init__(self, **options):
         super().__init__()
         checker = parser()
         checker.error = _refuse
-        self.options = checker.parse_args(_words({**options, "json": True}))
+        options = {"echonet_address": loopback_network() + ".1", **options, "json": True}
+        self.options = checker.parse_args(_words(options))
         self.process = None
         self._reader = None
 
