@@ -314,6 +314,8 @@ def test_a_sheet_that_was_begun_is_used_up_and_a_crooked_printer_corrected():
             vector.sheets([label], sheet, skip=skip)
     with pytest.raises(LabelError, match="no label"):
         vector.sheets([], sheet)
+    with pytest.raises(LabelError, match="at most 5000"):
+        vector.sheets([label] * 5001, sheet)
 
 
 @pytest.mark.parametrize(
@@ -406,8 +408,9 @@ def test_a_printer_that_takes_nothing_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LabelError, match="not a printer"):
         files.send(str(tmp_path / "file"), b"^XA^XZ")
-    with pytest.raises(LabelError, match="no printer"):
-        files.send("printer:lp", b"^XA^XZ")
+    for name in ("printer:lp", "printer:65536"):
+        with pytest.raises(LabelError, match="no printer"):
+            files.send(name, b"^XA^XZ")
 
 
 def test_png_tells_its_resolution_to_the_dot():

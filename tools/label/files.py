@@ -61,7 +61,7 @@ def send(printer: str, job: bytes) -> None:
                     job = job[device.write(job) :]
             return
         host, _, port = printer.partition(":")
-        if port and not port.isdigit():
+        if port and not (port.isdecimal() and int(port) < 1 << 16):
             raise LabelError(f"{printer!r} is no printer: HOST, HOST:PORT or a device")
         with socket.create_connection((host, int(port or _PORT)), _PRINT_S) as connection:
             connection.sendall(job)
