@@ -109,21 +109,35 @@ def main(arguments=()):
     gc.threshold(max(_MIN_THRESHOLD, gc.mem_free() // 4))
     port.prepare()
     options = Options(arguments)
-    while _run(options) == "restart":
-        gc.collect()
+    close_terminal = None if options.json else port.open_terminal()
+    try:
+        while _run(options, close_terminal is not None) == "restart":
+            gc.collect()
+    finally:
+        if close_terminal:
+            close_terminal()
 
 
-def _run(options):
+def _run(options, is_terminal):
     from firmware.board import make
 
     wall = Clock()
     clock = Clock(options.speed) if options.speed > 1 else wall
     log = Log(clock, LEVELS.index(options.level), not options.json, options.json)
     storage = Storage(options.state, log)
+    if storage.has("restore"):
+        from firmware.commands.backup import apply
+
+        apply(storage)
+    if storage.has("serial"):
+        number = storage.load("serial")
+        if number is None:  # another number would be another SHIP ID
+            raise OSError("serial number is damaged")
+        options.config.serial = str(number, "ascii")
     board = make(options)
     node = Node(options.config, board, storage, clock, wall, log)
     try:
-        asyncio.run(node.run(Console(node)))
+        asyncio.run(node.run(Console(node, is_terminal)))
     finally:
         asyncio.new_event_loop()
     log.event("stopped", outcome=node.outcome)
