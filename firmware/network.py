@@ -15,8 +15,6 @@ _MDNS_PORT = const(5353)
 _LOOK_MS = const(2_000)
 _RETRY_MS = const(10_000)
 
-WIFI = "wifi"  # setting: {"name": ..., "password": ...}
-
 
 class NetworkTask:
     """`state` is `up`, or a text that says why not; `address` the latest one, None before that."""
@@ -61,7 +59,7 @@ class NetworkTask:
     async def _connect(self, board):
         """Try once; return how long to wait for the next look."""
         try:
-            await board.connect(self._node.settings.get(WIFI, None))
+            await board.connect(self._node.settings.get("wifi", None))
             return 0
         except OSError as error:
             reason = "no network: %s" % error

@@ -166,5 +166,11 @@ def test_make_check_is_the_command():
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["chip"] == "ESP32"
-    assert check_board.main(["esp32_devkit"]) == 0
+    assert json.loads(done.stdout.splitlines()[-1])["chip"] == "ESP32"
+
+
+def test_the_board_of_the_readme_is_good(ours):
+    text = (ROOT / "boards" / "README.md").read_text()
+    report = ours(text.split("```python board\n")[1].split("```")[0])
+    assert report["problems"] == []
+    assert report["announces"]["ship_id"] == "Example-0001"
