@@ -1,10 +1,10 @@
 """What the pins of the chips can do, and which of them a board had better leave alone.
 
-Facts from Espressif's data sheets. A chip is (name, pins it has, pins of the flash, pins without
-output and pull-up, boot pins, pins of the console, pins of ADC1).
+Facts from Espressif's data sheets. Modules with PSRAM on pins that are free otherwise have names
+of their own: ESP32-PSRAM (WROVER), ESP32-S3-OCTAL (R8, R16).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Chip:
 
     name: str
     pins: frozenset
-    flash: frozenset  # inside the module
+    flash: frozenset  # inside the module, with the PSRAM
     input_only: frozenset
     boot: frozenset  # strapping pins: their level at reset decides how it starts
     console: frozenset
@@ -69,6 +69,12 @@ CHIPS = {
     )
 }
 
+for _name, _base, _memory in (
+    ("ESP32-PSRAM", "ESP32", _pins(16, 17)),
+    ("ESP32-S3-OCTAL", "ESP32-S3", _pins((33, 37))),
+):
+    CHIPS[_name] = replace(CHIPS[_base], name=_name, flash=CHIPS[_base].flash | _memory)
+
 
 def pin_problems(chip: Chip, uses: "list[tuple[int, str, str]]", boot_pins=()) -> "list[str]":
     """Return what is wrong with these uses: (gpio, use, owner) as of tools/fake_machine.py.
@@ -102,7 +108,7 @@ def _wrong_pin(chip, gpio, owner, boot_pins):
     if gpio not in chip.pins:
         yield f"GPIO {gpio} ({owner}) does not exist on the {chip.name}"
     elif gpio in chip.flash:
-        yield f"GPIO {gpio} ({owner}) belongs to the flash memory"
+        yield f"GPIO {gpio} ({owner}) belongs to the memory of the module"
     elif gpio in chip.console:
         yield f"GPIO {gpio} ({owner}) belongs to the console"
     elif gpio in chip.boot and gpio not in boot_pins:

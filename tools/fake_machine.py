@@ -298,6 +298,7 @@ class WLAN:
 
     def scan(self):
         """Return (name, bssid, channel, RSSI, security, hidden) of each network."""
+        self._need_active()
         world.advance_ms(2_000)
         return [
             (name.encode(), b"", 6, -50, 3 if world.joins[name][1] else 0, False)
@@ -306,6 +307,7 @@ class WLAN:
 
     def connect(self, name, password):
         """Begin to join."""
+        self._need_active()
         world.log.append((world.now_us, "wlan", ("connect", name)))
         status, wanted = world.joins.get(name, (201, ""))
         if status == 1010 and password != wanted:
@@ -319,7 +321,12 @@ class WLAN:
 
     def disconnect(self):
         """Leave."""
+        self._need_active()
         self._is_connected = False
+
+    def _need_active(self):
+        if not self.is_active:
+            raise OSError("Wifi Not Started")
 
     def isconnected(self):
         """Whether there is an address."""

@@ -44,7 +44,7 @@ class ModbusMaster:
         rx: int,
         direction: "int | None" = None,
         baudrate: int = 9_600,
-        timer: int = 0,
+        timer: int = 1,
     ):
         self._uart = UART(uart, baudrate=baudrate, tx=Pin(tx), rx=Pin(rx), rxbuf=256)
         self._direction = None if direction is None else Pin(direction, Pin.OUT, value=0)

@@ -62,7 +62,8 @@ class Wifi:
     def leave(self) -> None:
         """Leave the network and stop looking for it."""
         self._name = None
-        self._wlan.disconnect()
+        if self._wlan.active():
+            self._wlan.disconnect()
 
     def address(self) -> "str | None":
         """Return the IPv4 address, None while not joined."""

@@ -1,9 +1,10 @@
 """Pulse meter (S0, IEC 62053-31): so many impulses per kilowatt-hour.
 
 Counted by the chip's pulse counter where the image has one (`machine.Counter`, MicroPython >=
-1.26), else by a pin interrupt, which is late but not lost while the interpreter is busy. Power is
-what fits between two pulses, and sinks when the next one is overdue. Currents are calculated from
-power, nominal voltage and the wired phases. The energy starts at zero with the board.
+1.26), else by a pin interrupt, which waits while the interpreter is busy: of more than eight
+pulses in such a pause some are lost. Power is what fits between two pulses, and sinks when the
+next one is overdue. Currents are calculated from power, nominal voltage and the wired phases. The
+energy starts at zero with the board.
 """
 
 import machine

@@ -93,7 +93,7 @@ def test_a_smaller_board_than_ours_is_good(ours):
     [
         ("coil=26", "coil=25", "GPIO 25 is used more than once: Relay, ControlPilot"),
         ("coil=26", "coil=35", "GPIO 35 (Relay) cannot be an output"),
-        ("coil=26", "coil=6", "GPIO 6 (Relay) belongs to the flash memory"),
+        ("coil=26", "coil=6", "GPIO 6 (Relay) belongs to the memory of the module"),
         ("coil=26", "coil=24", "GPIO 24 (Relay) does not exist on the ESP32"),
         ("coil=26", "coil=1", "GPIO 1 (Relay) belongs to the console"),
         ("coil=26", "coil=12", "GPIO 12 (Relay) decides at reset how the chip starts"),
@@ -131,8 +131,10 @@ def test_a_boot_pin_may_be_used_on_purpose_and_flash_pins_never():
 def test_the_rules_of_the_s3_are_others():
     s3 = CHIPS["ESP32-S3"]
     assert pin_problems(s3, [(36, "pin", "Led"), (36, "output", "Led")]) == []
-    for gpio, word in ((30, "flash"), (46, "starts"), (19, "console"), (22, "exist")):
+    for gpio, word in ((30, "memory"), (46, "starts"), (19, "console"), (22, "exist")):
         assert word in pin_problems(s3, [(gpio, "pin", "Led")])[0]
+    assert "memory" in pin_problems(CHIPS["ESP32-S3-OCTAL"], [(36, "pin", "Led")])[0]
+    assert "memory" in pin_problems(CHIPS["ESP32-PSRAM"], [(16, "pin", "Led")])[0]
     assert "ADC1" in pin_problems(s3, [(11, "pin", "Ntc"), (11, "adc", "Ntc")])[0]
     assert pin_problems(s3, [(10, "pin", "Ntc"), (10, "adc", "Ntc")]) == []
 

@@ -1,7 +1,7 @@
 """The real boards on a fake chip under the real charging control: what their pins do, and when.
 
-The limits are those of IEC 61851-1 A.3 and of IEC 62955's users, at the pins: coil, pilot and test
-output.
+The times are those of IEC 61851-1 A.3 and of the monitor's self-test, at the pins themselves:
+coil, pilot and test output.
 """
 
 from board_rig import BOARDS, A, B, C, E, Rig

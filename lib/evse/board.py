@@ -31,7 +31,7 @@ class Board:
     CAN_SWITCH_PHASES = False  # the car can be connected to one phase or to all
     FEED_IN_W = 0  # the most a car may give back to the grid; 0: it cannot
     HAS_DISPLAY = False  # somebody can read what a session cost
-    CHIP = None  # "ESP32", "ESP32-S3": what the pins are checked against; None: no chip
+    CHIP = None  # of tools/chips.py, such as "ESP32-S3"; None: it uses no pins
     BOOT_PINS = ()  # strapping pins that are used all the same, because it does no harm
     HAS_NETWORK = False  # `connect` brings it up; False: the host has one already
 
