@@ -410,6 +410,12 @@ def load(name):
                 sys.modules[fake] = module
 
 
+def stay(*names):
+    """Put modules of the chip in place for good, in a process of its own."""
+    for name in names:
+        sys.modules[name] = _MODULES[name]
+
+
 def run(coroutine):
     """Run a coroutine of a part to its end; virtual time passes in its sleeps."""
     try:

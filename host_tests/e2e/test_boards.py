@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -16,8 +17,8 @@ SCRIPT = ROOT / "host_tests" / "e2e" / "board_on_fake_chip.py"
 class Chip:
     """The process; `event` reads on until an event, `ask` until the answer to a command."""
 
-    def __init__(self, state, bits):
-        command = [micropython_path(bits), SCRIPT, "esp32_devkit", "--port", "0"]
+    def __init__(self, state, bits, folder="sources"):
+        command = [micropython_path(bits), SCRIPT, folder, "--port", "0"]
         command += ["--address", "127.0.0.1", "--no-echonet", "--no-mdns"]
         command += ["--state", state, "--json"]
         self.process = subprocess.Popen(
@@ -83,6 +84,16 @@ def test_a_board_joins_its_network_and_goes_on_without(tmp_path, bits):
         assert chip.event("network")["address"] == "127.0.0.1"
         chip.ask("shutdown")
         chip.event("stopped")
+
+
+def test_an_image_runs_on_the_chip(tmp_path):
+    folder = compile_bundle("esp32_devkit", ROOT)
+    with Chip(tmp_path / "state", 32, folder) as chip:
+        chip.find(lambda line: line.get("event") == "charging" and line["state"] == "A")
+        time.sleep(1.5)  # until the feedback of the contactor would be judged
+        assert chip.ask("status")["faults"] == []
+        chip.ask("shutdown")
+        assert chip.event("pins")["coil"] == [0]
 
 
 @pytest.mark.parametrize("board", ["esp32_devkit", "esp32_s3", "esp32_evse"])
