@@ -52,6 +52,8 @@ class Wifi:
                 return
             await asyncio.sleep_ms(_POLL_MS)
         status = wlan.status()
+        if self._name != name:
+            raise OSError("another network was chosen meanwhile")
         self.leave()
         if status == network.STAT_NO_AP_FOUND:
             raise OSError("there is no such network in reach")

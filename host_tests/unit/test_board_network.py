@@ -43,6 +43,18 @@ def test_what_is_wrong_is_said_after_15_s():
     assert failure(wifi.join("Guests", "")) is None
 
 
+def test_a_join_that_fails_leaves_a_newer_one_alone():
+    world, wifi = radio()
+    world.joins["Mute"] = (1001, "")
+
+    def choose():
+        wifi._name = "Carport"
+
+    world.later(5_000_000, choose)
+    assert failure(wifi.join("Mute", "")) == "another network was chosen meanwhile"
+    assert wifi._name == "Carport"
+
+
 def test_the_search_lists_names_and_is_refused_while_a_car_charges():
     world, wifi = radio()
     assert fake_machine.run(wifi.scan()) == [("Carport", -50, False), ("Guests", -50, True)]

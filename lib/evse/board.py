@@ -9,8 +9,8 @@ attributes promises; everything else is optional, and what is written here means
 Rules: no method blocks or waits longer than the 2.5 ms that measuring a 1 kHz wave takes (a meter
 on a bus is read in the background and `read_meter` copies the latest answer); at reset and before
 the first call the contactor is open and the pilot is constant; `set_contactor` is called by
-`evse.charging` alone. The methods from `poll` to `faults` are called from the control cycle, the
-others from the firmware's tasks.
+`evse.charging` alone. `told`, `limit_feed_in` and the methods behind `faults` are called from the
+firmware's tasks, all others from the control cycle.
 """
 
 
