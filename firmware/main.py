@@ -128,6 +128,11 @@ def _run(options, is_terminal):
         from firmware.commands.backup import apply
 
         apply(storage)
+    if storage.has("serial"):
+        number = storage.load("serial")
+        if number is None:  # another number would be another SHIP ID
+            raise OSError("serial number is damaged")
+        options.config.serial = str(number, "ascii")
     board = create(
         phases=options.phases,
         feed_in_w=options.feed_in_w,

@@ -3,21 +3,16 @@
 The format is described in firmware/commands/sealing.py and backup.py; this is the host's own
 reader and writer of it. `command` below is whatever carries out a console command and returns its
 answer, such as `tools.simulate.Simulator.command`.
-
-    python -m tools.backup show charger.backup
+The host command has it as `pilotwire backup` and `restore`.
 """
 
-import argparse
 import base64
 import binascii
-import getpass
 import hashlib
 import hmac
 import json
 import os
 import struct
-import sys
-from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -160,38 +155,7 @@ def _ask(command, line: str) -> dict:
     return answer
 
 
-# --- command line ---
-
-
-def main(arguments: "list[str] | None" = None) -> int:
-    """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="backup", description="Look into the backup of a charger; keys are not shown."
-    )
-    commands = parser.add_subparsers(required=True)
-    show = commands.add_parser("show", help="whose backup it is, and the peers and settings in it")
-    show.add_argument("file", type=Path)
-    show.add_argument("--passphrase-file", type=Path, help="instead of asking for it")
-    show.add_argument("--json", action="store_true", help="as one line of JSON")
-    options = parser.parse_args(arguments)
-    try:
-        if options.passphrase_file:
-            passphrase = options.passphrase_file.read_text().strip()
-        else:
-            passphrase = getpass.getpass("passphrase: ")
-        report = _report(unseal(options.file.read_text(), passphrase))
-    except (BackupError, OSError, UnicodeDecodeError) as problem:
-        print(f"backup: {problem}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(report))
-    else:
-        for key, value in report.items():
-            print(f"{key}: {value}")
-    return 0
-
-
-def _report(backup: Backup) -> dict:
+def report(backup: Backup) -> dict:
     """What may be seen of a backup: no keys, no passwords."""
     settings = json.loads(backup.files.get("settings", b"{}"))
     if settings.get("wifi"):
@@ -203,7 +167,3 @@ def _report(backup: Backup) -> dict:
         "peers": [peer["ski"] for peer in peers],
         "settings": settings,
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

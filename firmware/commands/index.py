@@ -20,6 +20,7 @@ limits|status|||all limits, who set them, which one is binding|limits
 log|events||[WORD]|what happened lately, or the lines with a word|log pending
 test|selftest|||self-test: what is wrong, and what to do|test
 id|device|||SHIP ID, SKI and the text of the label's QR code|id
+serial|serial|?|[NUMBER]|the serial number; the production line gives it, once|serial 0001
 certificate|device|||own certificate as PEM|certificate
 peers|peers|||trusted peers, connections, and nodes seen in the network|peers
 choose|choose|!||choose an energy manager from those who wait or are seen|choose
@@ -102,6 +103,8 @@ def _load_more(module):
         from firmware.commands.peers import run
     elif module == "selftest":
         from firmware.commands.selftest import run
+    elif module == "serial":
+        from firmware.commands.serial import run
     elif module == "setting":
         from firmware.commands.setting import run
     elif module == "setup":

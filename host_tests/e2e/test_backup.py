@@ -8,7 +8,7 @@ from base64 import b64encode
 import pytest
 
 from host_tests.e2e.peer import Peer, make_certificate
-from tools import backup
+from tools import backup, cli
 from tools.simulate import Simulator
 
 PASSPHRASE = "correct horse battery"
@@ -161,21 +161,21 @@ def test_short_passphrases_are_refused_on_both_sides(charger):
             backup.take(charger.command, wrong)
 
 
-def test_secrets_are_not_shown(charger, saved, tmp_path, capsys):
+def test_secrets_are_not_shown(charger, saved, tmp_path, capsys, monkeypatch):
     text, _, ski = saved
     file = tmp_path / "charger.backup"
     file.write_text(text)
-    (tmp_path / "passphrase").write_text(PASSPHRASE + "\n")
-    arguments = ["show", str(file), "--passphrase-file", str(tmp_path / "passphrase")]
-    assert backup.main([*arguments, "--json"]) == 0
+    monkeypatch.setenv("PILOTWIRE_PASSPHRASE", PASSPHRASE)
+    arguments = ["restore", str(file), "--dry-run"]
+    assert cli.main([*arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ski"] == ski and report["has_identity"]
     assert report["settings"]["wifi"] == "Carport"
-    assert backup.main(arguments) == 0
+    assert cli.main(arguments) == 0
     assert "sunny side" not in capsys.readouterr().out
     last = text.splitlines()[-2]
     file.write_text(text.replace(last, last.swapcase()))
-    assert backup.main(arguments) == 1
+    assert cli.main(arguments) == 1
     assert "wrong passphrase, or the backup is damaged" in capsys.readouterr().err
     assert not any("sunny side" in line or PASSPHRASE in line for line in charger.lines)
 

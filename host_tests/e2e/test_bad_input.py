@@ -594,7 +594,7 @@ def test_a_reply_nobody_asked_for_and_a_strange_notify_get_no_answer(partner):
         peer.set_wait(10)
 
 
-def test_all_of_this_leaves_not_an_octet_on_the_heap(world):
+def test_all_of_this_leaves_nothing_on_the_heap(world):
     charger, manager, idle, _ = world
     part_and_check_heap(charger, manager, idle)
 

@@ -3,8 +3,9 @@
 Blocks marked `console` are typed into a simulated charger, page by page, behind a
 pseudo-terminal: lines that begin with "> " are commands; a line that ends with ⏎ is a question and
 its answer, in brackets if it is a secret; the others are what the charger prints; `…` stands for
-anything. Lines of other blocks that begin with make or .venv/bin/python name targets and programs
-that exist, with options that they know; those of `sh charger` are run against a simulated charger.
+anything. Lines of other blocks that begin with make or .venv/bin/ name targets and programs that
+exist, with options that they know; those of `sh charger` are run against a simulated charger,
+those of `sh line` by test_line.py.
 """
 
 import re
@@ -105,12 +106,15 @@ def find(person, shown, at, skipping):
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_targets_and_programs_that_are_named_exist(page):
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for line in re.findall(r"^(?:make|\.venv/bin/python) .*$", page.read_text(), re.MULTILINE):
+    programs = r"^(?:make|\.venv/bin/python|\.venv/bin/pilotwire) .*$"
+    for line in re.findall(programs, page.read_text(), re.MULTILINE):
         words = shlex.split(line, comments=True)
         if words[0] == "make":
             assert words[1] in targets, line
             if words[1] == "run" and len(words) > 2:
                 simulate.parser().parse_args(shlex.split(words[2].removeprefix("ARGS=")))
+        elif words[0].endswith("pilotwire"):
+            check_options(["tools", *words[1:]], line)
         else:
             assert words[1] == "-m", line
             check_options(words[2:], line)

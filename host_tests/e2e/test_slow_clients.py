@@ -327,6 +327,6 @@ def test_strangers_in_a_row_who_never_leave_are_replaced_one_by_one(slow):
     assert slow.charger.command("peers")["trusted"] == trusted
 
 
-def test_all_of_them_leave_not_an_octet_on_the_heap(slow_world):
+def test_all_of_them_leave_nothing_on_the_heap(slow_world):
     charger, manager, idle, _ = slow_world
     part_and_check_heap(charger, manager, idle)
