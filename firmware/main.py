@@ -1,7 +1,7 @@
 """Start-up: read the configuration, make the node, run it, start again if asked to.
 
-On a board `main()` is called without arguments by the image's main.py. On the Unix port the
-arguments are those of tools/simulate.py, which is the way to start a simulated charger:
+firmware.start calls `main()`, on a board without arguments. On the Unix port they are those of
+tools/simulate.py, which is the way to start a simulated charger:
 
     --address A --port P     where to listen (port 0: any free one)
     --state DIR              folder of identity, peers and settings
@@ -18,7 +18,6 @@ import gc
 gc.threshold(4096)  # collect often while importing, or what stays is scattered over the heap
 
 import asyncio  # noqa: E402
-import sys  # noqa: E402
 
 from firmware import port  # noqa: E402
 from firmware.clock import Clock  # noqa: E402
@@ -29,6 +28,7 @@ from firmware.storage import Storage  # noqa: E402
 from ship.ski import parse_ski  # noqa: E402
 
 _MIN_THRESHOLD = 4096
+_HEALTHY_MS = 60_000  # a start that lasts so long has succeeded
 
 
 class Options:
@@ -101,18 +101,21 @@ class Options:
         return True
 
 
-def main(arguments=()):
-    """Run until shut down. Returns when the console says `shutdown`."""
+def main(arguments=(), started=lambda: None):
+    """Run until shut down. Returns when the console says `shutdown`.
+
+    Calls `started` when all has gone well for a minute.
+    """
     gc.collect()
     # Collecting before the heap is full keeps large stretches free at its end.
     gc.threshold(max(_MIN_THRESHOLD, gc.mem_free() // 4))
     port.prepare()
     options = Options(arguments)
-    while _run(options) == "restart":
+    while _run(options, started) == "restart":
         gc.collect()
 
 
-def _run(options):
+def _run(options, started):
     from boards.sim.board import create
 
     wall = Clock()
@@ -127,12 +130,22 @@ def _run(options):
     )
     node = Node(options.config, board, storage, clock, wall, log)
     try:
-        asyncio.run(node.run(Console(node)))
+        asyncio.run(_watch(node, started))
     finally:
+        board.set_contactor(False)  # whatever has ended it, nobody controls it any more
         asyncio.new_event_loop()
     log.event("stopped", outcome=node.outcome)
     return node.outcome
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+async def _watch(node, started):
+    task = asyncio.create_task(_confirm(node.clock.real_ms(_HEALTHY_MS), started))
+    try:
+        await node.run(Console(node))
+    finally:
+        task.cancel()
+
+
+async def _confirm(pause_ms, started):
+    await asyncio.sleep_ms(pause_ms)
+    started()
