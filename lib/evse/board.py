@@ -86,6 +86,13 @@ class Board:
         """Return the bits of `evse.faults` whose sensors report a fault now."""
         return 0
 
+    def feed_watchdog(self) -> None:
+        """Hold off the reset for another few seconds; a board that has a watchdog starts it here.
+
+        Called after every control step and from nowhere else: whatever stops the control stops
+        the feeding.
+        """
+
     def pairing_pressed(self) -> bool:
         """Return whether the button for pairing was pressed since last asked, once per press."""
         return False
