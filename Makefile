@@ -15,7 +15,7 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run demo test test-quick conformance fuzz lint format tables check-tables \
-	check-recording docs romfs sizes decode bench clean distclean
+	check-recording docs romfs deploy sizes decode bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ docs: $(VENV_READY) ## reference of the SPINE functions we serve: build/spine_fu
 
 romfs: $(READY) ## compile the firmware and pack build/pilotwire.romfs
 	@$(PY) -m tools.romfs $(ARGS)
+
+deploy: $(VENV_READY) ## onto stock MicroPython: PORT=/dev/ttyUSB0 BOARD=name ARGS=--dry-run
+	@$(PY) -m tools.deploy $(if $(PORT),--port $(PORT)) $(if $(BOARD),--board $(BOARD)) $(ARGS)
 
 sizes: $(VENV_READY) ## bytes of compiled code and tables for each package
 	@$(PY) -m tools.romfs --sizes $(ARGS)
