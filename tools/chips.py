@@ -28,18 +28,26 @@ class BoardError(Exception):
 
 def chip_of(board: str, root: Path) -> "str | None":
     """Return the chip of boards/<board>, None if it runs on a computer. Raises BoardError."""
+    chip = constant_of(board, root, "CHIP")
+    if chip is not None and chip not in IMAGE_IDS:
+        known = ", ".join(IMAGE_IDS)
+        raise BoardError(f"boards/{board} has CHIP {chip!r}; known are: {known}")
+    return chip
+
+
+def constant_of(board: str, root: Path, name: str):
+    """Return what a board's class says in a line `NAME = ...`, None if it does not.
+
+    Without running it: it imports what only a board has. Raises BoardError.
+    """
     file = root / "boards" / board / "board.py"
     if not file.is_file():
         found = sorted(path.parent.name for path in (root / "boards").glob("*/board.py"))
         raise BoardError(f"no such board: boards/{board}; there are: {', '.join(found)}")
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            if node.targets[0].id == "CHIP" and isinstance(node.value, ast.Constant):
-                chip = node.value.value
-                if chip is not None and chip not in IMAGE_IDS:
-                    known = ", ".join(IMAGE_IDS)
-                    raise BoardError(f"boards/{board} has CHIP {chip!r}; known are: {known}")
-                return chip
+            if node.targets[0].id == name and isinstance(node.value, ast.Constant):
+                return node.value.value
     return None
 
 

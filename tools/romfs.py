@@ -152,6 +152,8 @@ def compile_bundle(board: str, root: Path) -> Path:
         if not path.exists() or path.read_text() != content:
             path.parent.mkdir(exist_ok=True)
             path.write_text(content)
+    for path in set(folder.rglob("*.py")) - set(texts):
+        path.unlink()
     lines = {f"{part}.py": origins for part, origins in joined.origins.items()}
     (folder / MAP).write_text(json.dumps({"lines": lines, "names": joined.names}))
     return _compile_all(sorted(texts), folder, root / "build" / "mpy" / f"{board}-bundle")
