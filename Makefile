@@ -14,8 +14,9 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test test-quick conformance fuzz lint format tables check-tables \
-	check-recording docs romfs deploy firmware flash sizes decode bench clean distclean
+.PHONY: help setup run demo line test test-quick conformance fuzz lint format tables \
+	check-tables check-recording docs romfs deploy firmware flash sizes decode bench clean \
+	distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,9 @@ run: $(READY) ## simulated charger with its console here; ARGS="--help" lists th
 
 demo: $(READY) ## charger and energy manager, end to end; SCENARIO=name, ARGS=--list, plots in build
 	@$(PY) -m tools.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
+
+line: $(READY) ## simulated boards through the production line, paired by label; ARGS="--boards N"
+	@$(PY) -m tools.line.rehearsal $(ARGS)
 
 test: $(READY) $(PEERS_READY) ## everything CI checks: lint, generated tables, all tests
 	@$(MAKE) --no-print-directory lint check-tables
@@ -111,6 +115,9 @@ $(VENV_READY): pyproject.toml
 	  groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; \
 	  print("\n".join(groups["host"]))' > $(VENV)/host.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/host.txt
+	@printf '#!%s\nimport sys\n\nsys.path[0] = "%s"\nfrom tools.cli import main\n\nsys.exit(main())\n' \
+	  "$(CURDIR)/$(VENV)/bin/python" "$(CURDIR)" > $(VENV)/bin/pilotwire
+	@chmod +x $(VENV)/bin/pilotwire
 	@touch $@
 
 $(MICROPYTHON_READY): tools/micropython.py

@@ -109,18 +109,16 @@ class Links:
         if target is None:
             return
         where = _text(target.address())
+        identity = self._node.identity
         try:
+            context = client_context(identity.certificate, identity.key)
             raw = _connect(where, target.port)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._node.log.debug("cannot call %s: %s" % (where, error))
             self.dialler.ended(target.ski, dial.UNREACHABLE, now)
             return
         self._node.log.debug("calling %s at %s port %d" % (target.ski[:8], where, target.port))
-        identity = self._node.identity
-        self._start(
-            Link(self._node, raw, where, target),
-            client_context(identity.certificate, identity.key),
-        )
+        self._start(Link(self._node, raw, where, target), context)
 
     def _is_busy(self, ski):
         """Whether there is a connection with the owner of a key, or a call to it."""
@@ -198,13 +196,11 @@ class Links:
             del self._doubles[ski]
             return
         links.sort(key=_opened_ms)
-        from ship.double import CLOSE, PING
-
         what = self._doubles[ski].decide([link.opened_ms for link in links], now)
-        if what == PING:
+        if what == "ping":
             for link in links:
                 link.ping()
-        elif what == CLOSE:
+        elif what == "close":
             self._node.log.info("%s has two connections: closing the older one" % ski[:8])
             links[0].end()
 

@@ -18,13 +18,14 @@ _RING = const(2048)  # octets of history
 
 
 class Log:
-    """`echo` also prints each line; `as_json` prints events as JSON lines."""
+    """`echo` also prints each line with `write`; `as_json` prints events as JSON lines."""
 
     def __init__(self, clock, level=INFO, echo=False, as_json=False):
         self.level = level
+        self.echo = echo
+        self.as_json = as_json
+        self.write = sys.stdout.write
         self._clock = clock
-        self._echo = echo
-        self._as_json = as_json
         self._ring = bytearray(_RING)
         self._end = 0  # octets ever written
 
@@ -44,13 +45,13 @@ class Log:
 
     def event(self, name, **fields):
         """A named event with fields that JSON can carry."""
-        if self._as_json:
+        if self.level >= INFO:
+            details = ["%s %s" % (key, fields[key]) for key in sorted(fields)]
+            self._write("%s: %s" % (name, ", ".join(details)) if details else name)
+        if self.as_json:
             fields["event"] = name
             fields["ms"] = self._clock.now_ms()
             sys.stdout.write(json.dumps(fields) + "\n")
-        elif self.level >= INFO:
-            details = ["%s %s" % (key, fields[key]) for key in sorted(fields)]
-            self._write("%s: %s" % (name, ", ".join(details)) if details else name)
 
     def exception(self, where, error):
         """An error that ended a task or a connection, with the place it came from."""
@@ -71,9 +72,21 @@ class Log:
 
     def _write(self, text):
         now = self._clock.now_ms()
-        line = "%d.%03d %s\n" % (now // 1000, now % 1000, text.replace("\n", " ")[:240])
-        if self._echo:
-            sys.stdout.write(line)
+        line = "%d.%03d %s\n" % (now // 1000, now % 1000, plain(text[:240]))
+        if self.echo:
+            self.write(line)
         for octet in line.encode():
             self._ring[self._end % _RING] = octet
             self._end += 1
+
+
+def plain(text):
+    """The text without control characters: names that others chose cannot move the cursor."""
+    for character in text:
+        if _is_control(character):
+            return "".join([" " if _is_control(c) else c for c in text])
+    return text
+
+
+def _is_control(character):
+    return character < " " or "\x7f" <= character <= "\x9f"

@@ -111,17 +111,31 @@ def main(arguments=(), started=lambda: None):
     gc.threshold(max(_MIN_THRESHOLD, gc.mem_free() // 4))
     port.prepare()
     options = Options(arguments)
-    while _run(options, started) == "restart":
-        gc.collect()
+    close_terminal = None if options.json else port.open_terminal()
+    try:
+        while _run(options, close_terminal is not None, started) == "restart":
+            gc.collect()
+    finally:
+        if close_terminal:
+            close_terminal()
 
 
-def _run(options, started):
+def _run(options, is_terminal, started):
     from boards.sim.board import create
 
     wall = Clock()
     clock = Clock(options.speed) if options.speed > 1 else wall
     log = Log(clock, LEVELS.index(options.level), not options.json, options.json)
     storage = Storage(options.state, log)
+    if storage.has("restore"):
+        from firmware.commands.backup import apply
+
+        apply(storage)
+    if storage.has("serial"):
+        number = storage.load("serial")
+        if number is None:  # another number would be another SHIP ID
+            raise OSError("serial number is damaged")
+        options.config.serial = str(number, "ascii")
     board = create(
         phases=options.phases,
         feed_in_w=options.feed_in_w,
@@ -130,7 +144,7 @@ def _run(options, started):
     )
     node = Node(options.config, board, storage, clock, wall, log)
     try:
-        asyncio.run(_watch(node, started))
+        asyncio.run(_watch(node, Console(node, is_terminal), started))
     finally:
         board.set_contactor(False)  # whatever has ended it, nobody controls it any more
         asyncio.new_event_loop()
@@ -138,10 +152,10 @@ def _run(options, started):
     return node.outcome
 
 
-async def _watch(node, started):
+async def _watch(node, console, started):
     task = asyncio.create_task(_confirm(node.clock.real_ms(_HEALTHY_MS), started))
     try:
-        await node.run(Console(node))
+        await node.run(console)
     finally:
         task.cancel()
 

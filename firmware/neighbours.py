@@ -31,7 +31,8 @@ class Neighbours:
         board = node.board
         now = node.wall.now_ms()
         host = "%s-%s" % (board.BRAND.lower().replace(" ", "-"), config.serial)
-        instance = "%s %s %s" % (board.BRAND, board.MODEL, config.serial)
+        own_name = "%s %s %s" % (board.BRAND, board.MODEL, config.serial)
+        instance = node.settings.get("name", None) or own_name
         address = ipv4_octets(config.mdns_address)
         service = Service(instance, host, config.port, self._txt(), [address])
         responder = Responder(service, now, os.urandom)
@@ -78,15 +79,15 @@ class Neighbours:
         """Hand on what has changed in the network: partners that can be called, or no more."""
         if not self._task:
             return
-        for kind, peer in self._task.browser.events():
-            self._changed(kind, peer, now)
+        for _, peer in self._task.browser.events():
+            self._changed(peer, now)
 
-    def _changed(self, kind, peer, now):
-        from mdns.browser import LOST
+    def _changed(self, peer, now):
         from mdns.txt import parse
 
         node = self._node
-        entry = (parse(peer.txt) if kind != LOST else None) or {}
+        is_there = peer in self._task.browser.peers
+        entry = (parse(peer.txt) if is_there else None) or {}
         ski = entry.get("ski")
         if peer.ski and peer.ski != ski:
             node.links.dialler.lost(peer.ski)
@@ -98,13 +99,14 @@ class Neighbours:
             )
 
     def look_for(self, ski):
-        """A partner is trusted since now: call it if it is seen, else look for it."""
+        """Trust in a peer has changed: a partner is called if it is seen, else looked for."""
         if self._task:
+            now = self._node.wall.now_ms()
             peer = self._peer(ski)
             if peer:
-                self._changed(None, peer, self._node.wall.now_ms())
-            else:
-                self._task.browser.search(self._node.wall.now_ms())
+                self._changed(peer, now)
+            elif self._node.registration.store.trusts(ski):
+                self._task.browser.search(now)
 
     def missing(self, ski, is_unreachable):
         """The connection with a partner is gone: ask for it, or whether it is where we think."""

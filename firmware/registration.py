@@ -51,6 +51,7 @@ class Registration:
         for key in (peer["ski"], peer.get("next", "")):  # it may be here with its next key already
             self._node.pins.forget(key)
             self._node.links.rejected(key)
+            self._node.neighbours.look_for(key)  # there, too, it is nobody's partner any more
         if known and not self.store.peers:
             self._node.station.release()
         return known

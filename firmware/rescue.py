@@ -2,7 +2,9 @@
 
 No pin is touched: after a reset the contactor is open and the pilot is constant, and so they
 stay. There is no network. Commands and answers have the form of the other console, also with
-`json` in front. After ten minutes in which nothing was typed the firmware is tried again.
+`json` in front. No password is asked for: it is in the state that may be damaged, and whoever is
+at the serial port of a board that does not start can write its flash as well. After ten minutes
+in which nothing was typed the firmware is tried again.
 
 Stands alone like firmware.start, which runs it.
 """
@@ -15,15 +17,15 @@ import sys
 _WAIT_MS = 600_000
 _MAX_LINE = 80
 
-_SETTINGS = ("settings", "peers")
-_IDENTITY = ("identity", "pin", "keys") + _SETTINGS
+_SETTINGS = ("settings", "peers", "lock", "restore")
+_IDENTITY = ("identity", "pin", "keys", "serial") + _SETTINGS
 
 _HELP = """\
 help                 this list
 status               why the firmware does not start
 restart              try to start it once more
-factory-reset yes    forget peers and settings, keep the identity
-new-identity yes     forget everything: another key, so that the label is wrong
+factory-reset yes    forget peers, settings, password; keep the identity
+new-identity yes     forget everything: another key and no serial number, so the label is wrong
 shutdown             end; on a board MicroPython's own prompt follows"""
 
 
@@ -77,7 +79,7 @@ def answer(folder, state, words):
         return {"text": "goodbye"}
     if name in ("factory-reset", "new-identity"):
         if words[1:] != ["yes"]:
-            what = "peers and settings" if name == "factory-reset" else "everything"
+            what = "peers, settings and the password" if name == "factory-reset" else "everything"
             raise ValueError("this forgets %s: %s yes" % (what, name))
         forget(folder, _SETTINGS if name == "factory-reset" else _IDENTITY)
         return {"text": "forgotten; restart starts the firmware"}

@@ -87,11 +87,20 @@ class Storage:
         return None
 
     def save_value(self, name, value, schema=1):
-        """Replace what is stored under `name`; newer schemas are no longer the latest."""
-        self.save(_in_schema(name, schema), json.dumps(value).encode())
+        """Replace what is stored under `name`."""
+        self.save_latest(_in_schema(name, schema), json.dumps(value).encode())
+
+    def save_latest(self, file, data):
+        """Replace the file of one schema, as `newest` names it; newer ones are no longer valid."""
+        self.save(file, data)
+        name, _, schema = file.partition(".")
         for newer in self._schemas(name):
-            if newer > schema:
+            if newer > int(schema or 1):
                 self._remove(_in_schema(name, newer))
+
+    def newest(self, name):
+        """The name of the file in the newest schema."""
+        return _in_schema(name, self._schemas(name)[-1])
 
     def remove(self, name):
         """Delete one blob in all generations and schemas; a cut leaves all of it or nothing."""

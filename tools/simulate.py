@@ -12,8 +12,8 @@ Any number may run side by side; each needs a port and a state folder of its own
 """
 
 import argparse
-import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -27,12 +27,10 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # as `python -m tools.simulate` would have it
 
 from tools import micropython, romfs  # noqa: E402
+from tools.console_link import ConsoleLink  # noqa: E402
 
+_LOCKED = "error: locked"  # the answer to `shutdown` from a console with a password
 _STOP_TIMEOUT_S = 10.0  # for goodbyes and closing after `shutdown`, before signals are used
-
-
-class SimulatorError(Exception):
-    """The simulated charger ended or did not answer in time; carries its last lines."""
 
 
 # --- command line ---
@@ -180,25 +178,30 @@ def main(arguments: "list[str] | None" = None) -> int:
 # --- for tests and the demo ---
 
 
-class Simulator:
+def loopback_network() -> str:
+    """Return three octets of a loopback address, drawn so that hardly anybody else uses them.
+
+    ECHONET Lite has one port for all; nodes of other networks are not listened to.
+    """
+    return f"127.{random.randint(1, 254)}.{random.randint(1, 254)}"
+
+
+class Simulator(ConsoleLink):
     """A simulated charger as a child process; a context manager.
 
     Keyword arguments are the options of the command line (`mdns_address`, `log_level`, ...);
     flags are True or False, `trust` is a list. Raises ValueError for what the command line
-    would refuse. Every event comes as JSON, without asking for it.
-
-    `lines` holds everything printed so far. A place in it, as `mark()` returns it, limits a
-    wait to what comes later.
+    would refuse. Every event comes as JSON, without asking for it. ECHONET Lite gets an address
+    of its own, unless one is given.
     """
 
     def __init__(self, **options):
+        super().__init__()
         checker = parser()
         checker.error = _refuse
-        self.options = checker.parse_args(_words({**options, "json": True}))
-        self.lines = []
+        options = {"echonet_address": loopback_network() + ".1", **options, "json": True}
+        self.options = checker.parse_args(_words(options))
         self.process = None
-        self._news = threading.Condition()
-        self._ended = False
         self._reader = None
 
     def __enter__(self) -> "Simulator":
@@ -232,14 +235,14 @@ class Simulator:
 
         A process that a signal ended has a negative status.
         """
+        start = self.mark()
         if self.process.poll() is None:
             self._write("shutdown")
         for insist in (self.process.terminate, self.process.kill):
-            try:
-                self.process.wait(_STOP_TIMEOUT_S)
+            if self._ends(start):
                 break
-            except subprocess.TimeoutExpired:
-                insist()
+            start = self.mark()
+            insist()
         self.process.wait()
         self._reader.join()
         self.process.stdin.close()
@@ -251,54 +254,21 @@ class Simulator:
         self.process.kill()
         self.stop()
 
+    def _ends(self, start: int) -> bool:
+        """Wait for the end of the process; it does not end by itself if its console is locked."""
+        end = time.monotonic() + _STOP_TIMEOUT_S
+        while self.process.poll() is None:
+            with self._news:
+                is_locked = any(line.startswith(_LOCKED) for line in self.lines[start:])
+            if is_locked or time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
     @property
     def port(self) -> int:
         """The TCP port it listens on; waits until it does."""
         return self.wait_event("listening")["port"]
-
-    def mark(self) -> int:
-        """Return the place after the last line so far."""
-        with self._news:
-            return len(self.lines)
-
-    def command(self, text: str, timeout: float = 10.0) -> dict:
-        """Write one console command, return its answer.
-
-        Raises SimulatorError if the charger ends or stays silent.
-        """
-        start = self.mark()
-        self._write("json " + text)
-        return self.wait_for(
-            lambda line: "answer" in line, timeout, start, what=f"answer to `{text}`"
-        )
-
-    def wait_event(self, name: str, timeout: float = 10.0, start: int = 0, **fields) -> dict:
-        """Return the first event of that name, from `start` on, that has these fields."""
-        wanted = {"event": name, **fields}
-        return self.wait_for(
-            lambda line: all(line.get(key) == value for key, value in wanted.items()),
-            timeout,
-            start,
-            what=f"event {wanted}",
-        )
-
-    def wait_for(self, predicate, timeout: float = 10.0, start: int = 0, what="such line") -> dict:
-        """Return the first JSON line, from `start` on, for which `predicate(dict)` is true.
-
-        Raises SimulatorError if the charger ends or `timeout` seconds pass before there is one.
-        """
-        end = time.monotonic() + timeout
-        with self._news:
-            while True:
-                for line in self.lines[start:]:
-                    parsed = _parse(line)
-                    if parsed is not None and predicate(parsed):
-                        return parsed
-                start = len(self.lines)
-                if self._ended:
-                    raise SimulatorError(f"ended before {what}:\n{self._tail()}")
-                if not self._news.wait(end - time.monotonic()):
-                    raise SimulatorError(f"no {what} in {timeout} s:\n{self._tail()}")
 
     def _write(self, line: str) -> None:
         try:
@@ -309,15 +279,8 @@ class Simulator:
 
     def _read(self, process: subprocess.Popen) -> None:
         for line in process.stdout:
-            with self._news:
-                self.lines.append(line.rstrip("\n"))
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
-
-    def _tail(self) -> str:
-        return "\n".join(self.lines[-40:])
+            self._take(line.rstrip("\n"))
+        self._end()
 
 
 def _words(options: dict) -> "list[str]":
@@ -335,16 +298,6 @@ def _words(options: dict) -> "list[str]":
 
 def _refuse(message: str):
     raise ValueError(message)
-
-
-def _parse(line: str) -> "dict | None":
-    if not line.startswith("{"):
-        return None
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class SimBoard(Board):
         self.ev = EV()
         self.world = World(self.ev, phases)
         self._pilot_mv = [0, 0]
+        self._network = None
         self._told = Told() if iso15118 else None
         self._talks_ms = None  # when the car that is here will have told
         self.limit_feed_in(None)
@@ -132,6 +133,18 @@ class SimBoard(Board):
     def faults(self) -> int:
         """Return what the simulated sensors report."""
         return self.world.faults
+
+    def service_button(self) -> bool:
+        """Return whether the simulated service button is held down."""
+        return bool(self.world.button)
+
+    def network(self):
+        """Return the make-believe Wi-Fi."""
+        if self._network is None:
+            from boards.sim.network import Network
+
+            self._network = Network()
+        return self._network
 
     def pairing_pressed(self) -> bool:
         """Return whether somebody has set `button`, and release it."""

@@ -14,7 +14,9 @@ _SWITCHING_MS = const(20)  # from the coil to the contacts
 _SAG_MV_PER_A = const(200)
 _WATT_MS_PER_WH = const(3_600_000)
 
-_OPTIONS = "nominal_mv frequency_mhz welded stuck_open meter_fails adc_fails cable_ma faults"
+_OPTIONS = (
+    "nominal_mv frequency_mhz welded stuck_open meter_fails adc_fails cable_ma faults button"
+)
 
 
 class World:
@@ -35,6 +37,7 @@ class World:
         self.adc_fails = False
         self.cable_ma = None  # tethered
         self.faults = 0  # bits of `evse.faults` that the station's sensors report
+        self.button = False  # the service button is held down
         self.current_ma = [0] * phases
         self.voltage_mv = [230_000] * phases
         self.phase_power_w = [0] * phases

@@ -1,11 +1,14 @@
-"""The command `ev`: the simulated car of boards/sim."""
+"""The commands `ev` and `station`: the simulated car and station of boards/sim."""
 
 
 def run(console, name, words):
-    """Carry out plug, unplug or set; return all options of the car."""
-    ev = getattr(console.node.board, "ev", None)
+    """Carry out plug, unplug or set; return all options of the car, or of the station."""
+    board = console.node.board
+    ev = getattr(board, "ev", None)
     if ev is None:
         raise ValueError("this board has a real car, not a simulated one")
+    if name == "station":
+        return _station(board.world, words)
     if words:
         try:
             _change(ev, words[0], words[1:])
@@ -15,6 +18,14 @@ def run(console, name, words):
     result["plugged"] = ev.is_plugged
     result["soc_permille"] = ev.soc_permille
     return result
+
+
+def _station(world, words):
+    if words:
+        if len(words) != 3 or words[0] != "set":
+            raise ValueError("station, or station set OPTION VALUE")
+        world.set(words[1], int(words[2]))
+    return {name: getattr(world, name) for name in world.options()}
 
 
 def _change(ev, verb, arguments):

@@ -1,4 +1,4 @@
-"""The commands `id`, `certificate` and `log`: who the charger is and what it has met."""
+"""The commands `id` and `certificate`: who the charger is."""
 
 import binascii
 
@@ -7,13 +7,7 @@ from ship.ski import group
 
 def run(console, name, words):
     """Each takes no words."""
-    node = console.node
-    if name == "id":
-        return _id(node)
-    if name == "certificate":
-        return _certificate(node)
-    lines = node.log.lines()
-    return {"text": "\n".join(lines), "lines": lines}
+    return _id(console.node) if name == "id" else _certificate(console.node)
 
 
 def _id(node):

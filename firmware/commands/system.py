@@ -8,8 +8,9 @@ def run(console, name, words):
         return _address(node, words)
     if name == "factory-reset":
         if words != ["yes"]:
-            raise ValueError("this forgets all peers and settings: factory-reset yes")
-        node.storage.remove("settings")
+            raise ValueError("this forgets peers, settings and the password: factory-reset yes")
+        for file in ("settings", "lock"):
+            node.storage.remove(file)
         node.settings.clear()
         node.registration.forget()
         if node.storage.has("keys"):
@@ -17,7 +18,7 @@ def run(console, name, words):
 
             forget(node.storage)
         node.stop("restart")
-        return {"text": "peers and settings are forgotten; restarting"}
+        return {"text": "peers, settings and password are forgotten; restarting"}
     node.stop(name)
     return {"text": "restarting" if name == "restart" else "goodbye"}
 

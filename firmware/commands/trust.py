@@ -9,9 +9,9 @@ def run(console, name, words):
     """SKIs are taken in groups or in one; `trust` takes the text of a label too."""
     node = console.node
     if name == "trust":
-        return _trust_label(node, _label(words))
+        return trust_label(node, label(words))
     if name == "accept":
-        return _trust(node, _waiting(node, words), USER_VERIFICATION)
+        return give_trust(node, _waiting(node, words), USER_VERIFICATION)
     if name == "reject":
         ski = _waiting(node, words)
         node.links.rejected(ski)
@@ -29,15 +29,15 @@ def run(console, name, words):
     return {"text": "pressed"}
 
 
-def _trust_label(node, fields):
+def trust_label(node, fields):
     """A label may have the peer's PIN as well."""
-    answer = _trust(node, fields["SKI"], USER_INPUT)
+    answer = give_trust(node, fields["SKI"], USER_INPUT)
     if "PIN" in fields:
         node.pins.enter(fields["SKI"], fields["PIN"])
     return answer
 
 
-def _trust(node, ski, level):
+def give_trust(node, ski, level):
     try:
         node.registration.trust(ski, level, "console")
     except TrustFull:
@@ -58,10 +58,10 @@ def _waiting(node, words):
 
 
 def _ski(words):
-    return _label(words)["SKI"]
+    return label(words)["SKI"]
 
 
-def _label(words):
+def label(words):
     """Fields of a label's QR code, or the SKI alone as digits in any grouping."""
     try:
         if words and words[0].startswith("SHIP;"):

@@ -99,6 +99,7 @@ async def live_bytes(folder: Path) -> dict[str, int]:
 
 async def peer_bytes(folder: Path) -> tuple[int, int]:
     """Heap of one more trusted peer that is not there, and of one more that is connected."""
+    (folder / "peers").mkdir(exist_ok=True)
     with _charger(folder / "peers", "1M") as charger:
         ski = (await asyncio.to_thread(charger.command, "id"))["ski"]
         fleet = [EnergyManager(folder / f"peer{i}", speed=SPEED) for i in range(CONNECTED)]

@@ -319,6 +319,14 @@ def test_texts_of_exceptions_are_what_they_were(tmp_path, is_short):
             {"a__main": "from a import b\nimport json as x\n", "a__b": "import time as x\n"},
             "x means another import elsewhere",
         ),
+        (
+            {
+                "a__main": "from a import first, second\n",
+                "a__first": "def main():\n    from a.second import X\n\n    return X\n",
+                "a__second": "from micropython import const\n\nX = const(1)\n",
+            },
+            "a.first:4: constant X is imported in a function: do it at the top",
+        ),
     ],
 )
 def test_what_cannot_be_bundled_is_named(tmp_path, files, words):

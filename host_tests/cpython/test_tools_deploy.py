@@ -187,7 +187,8 @@ def test_a_port_that_is_not_there_is_said_with_those_that_are():
 
 
 def test_a_port_where_nothing_answers_is_said(monkeypatch):
-    monkeypatch.setattr("tools.deploy.device._SILENCE_S", 0.2)
+    for name in ("_PATIENCE_S", "_GOODBYE_S", "_START_S"):
+        monkeypatch.setattr(f"tools.deploy.device.{name}", 0.2)
     ends = pty.openpty()
     for end in ends:
         tty.setraw(end)
@@ -198,6 +199,15 @@ def test_a_port_where_nothing_answers_is_said(monkeypatch):
         Device(os.ttyname(ends[1])).__enter__()
     for end in ends:
         os.close(end)
+
+
+def test_a_running_firmware_is_shut_down_by_its_console(tmp_path, monkeypatch):
+    """It takes Ctrl-C for itself, so the prompt comes only after its command."""
+    for name in ("_SILENCE_S", "_PATIENCE_S", "_GOODBYE_S"):
+        monkeypatch.setattr(f"tools.deploy.device.{name}", 0.5)
+    with Board(tmp_path, firmware=True) as board:
+        bring(board, OLD)
+        assert board.startable() == OLD
 
 
 def test_a_slot_that_reads_back_differently_is_not_started(tmp_path, monkeypatch):

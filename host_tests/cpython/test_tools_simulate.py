@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tools import simulate
-from tools.simulate import Simulator, SimulatorError
+from tools.console_link import ConsoleError
+from tools.simulate import Simulator
 
 LAUNCHER = Path(simulate.__file__)
 SKI = "0123456789abcdef0123456789abcdef01234567"
@@ -157,7 +158,7 @@ def test_events_are_found_by_their_fields_and_place(root):
         assert charger.command("limit") == {"answer": "limit", "ok": True}
         assert charger.wait_event("lpc", state="limited")["limit_w"] == 4200
         later = charger.mark()
-        with pytest.raises(SimulatorError, match=r"no event .*lpc"):
+        with pytest.raises(ConsoleError, match=r"no event .*lpc"):
             charger.wait_event("lpc", timeout=0.05, start=later)
         charger.command("limit")
         assert charger.wait_event("lpc", start=later)["limit_w"] == 4200
@@ -174,7 +175,7 @@ def test_simulator_runs_either_code_on_either_word_size(root, code, bits):
 
 def test_a_crash_is_reported_with_the_last_lines(root):
     with Simulator() as charger:
-        with pytest.raises(SimulatorError, match=r"ended before(.|\n)*ValueError: crashed"):
+        with pytest.raises(ConsoleError, match=r"ended before(.|\n)*ValueError: crashed"):
             charger.command("crash")
         assert charger.stop() == 1
 
@@ -183,7 +184,7 @@ def test_silence_is_reported_and_a_deaf_process_is_ended(root, monkeypatch):
     monkeypatch.setattr(simulate, "_STOP_TIMEOUT_S", 0.2)
     with Simulator() as charger:
         charger.wait_event("listening")
-        with pytest.raises(SimulatorError, match=r"no answer to `deaf` in 0\.1 s"):
+        with pytest.raises(ConsoleError, match=r"no answer to `deaf` in 0\.1 s"):
             charger.command("deaf", timeout=0.1)
         start = time.monotonic()
         assert charger.stop() == -signal.SIGTERM

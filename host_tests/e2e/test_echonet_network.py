@@ -224,7 +224,7 @@ def test_the_console_switches_everything_and_remembers_it(tmp_path):
 def test_switching_off_takes_back_what_was_written_and_frees_the_port(tmp_path):
     here = network.Lan()
     with network.Charger(here, state=tmp_path) as charger:
-        charger.command("echonet allow 127.0.0.1")
+        charger.command(f"echonet allow {here.ours}")
         charger.command("echonet writes on")
         with Controller() as controller:
             assert controller.ask("1081000705FF0102A1016101ED02003C")[20:22] == "71"
@@ -259,10 +259,10 @@ def test_without_the_option_nothing_is_loaded(tmp_path):
 class Controller:
     """A socket of this machine's loopback on port 3610; a context manager."""
 
-    def __init__(self, own="127.0.0.1"):
+    def __init__(self):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((own, 3610))
+        self._socket.bind((network.Lan.ours, 3610))
         self._socket.settimeout(1.0)
 
     def __enter__(self):
@@ -273,7 +273,7 @@ class Controller:
 
     def ask(self, frame):
         """The answer in hex, None if there is none within a second."""
-        self._socket.sendto(bytes.fromhex(frame), ("127.0.0.2", 3610))
+        self._socket.sendto(bytes.fromhex(frame), (network.Lan.theirs, 3610))
         try:
             while True:
                 answer = self._socket.recv(2000).hex().upper()
@@ -304,7 +304,7 @@ class Flood:
         self._sockets = []
         for number in range(20, 30):
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.bind((f"127.0.0.{number}", 0))
+            sock.bind((f"{network.Lan.network}.{number}", 0))
             self._sockets.append(sock)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -327,7 +327,7 @@ class Flood:
             for _ in range(self.BURST):
                 sock = self._sockets[self.sent % len(self._sockets)]
                 frame = self._frames[self.sent % len(self._frames)]
-                sock.sendto(frame, ("127.0.0.2", 3610))
+                sock.sendto(frame, (network.Lan.theirs, 3610))
                 self.sent += 1
             ahead = self.sent / self.RATE - (time.monotonic() - self._begin)
             if ahead > 0:
@@ -381,9 +381,9 @@ def test_forged_sources_of_our_own_start_no_conversation(tmp_path):
     with network.Charger(network.Lan(), state=tmp_path) as charger:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
             forger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            forger.bind(("127.0.0.2", 0))  # as if we had sent it
+            forger.bind((network.Lan.theirs, 0))  # as if we had sent it
             for _ in range(20):
-                forger.sendto(bytes.fromhex(GET % 1), ("127.0.0.2", 3610))
+                forger.sendto(bytes.fromhex(GET % 1), (network.Lan.theirs, 3610))
         time.sleep(0.3)
         assert charger.command("echonet")["controllers"] == []
 

@@ -36,8 +36,8 @@ class Connection:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(5.0)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.connect(("127.0.0.2", 3610))
+        self.socket.bind((network.Lan.ours, 0))
+        self.socket.connect((network.Lan.theirs, 3610))
 
     def __enter__(self):
         return self
@@ -102,12 +102,12 @@ def test_writing_takes_the_same_permission_as_over_udp(charger):
     with Connection() as connection:
         connection.send(WRITE)
         connection.receive(REFUSED)
-        charger.command("echonet allow 127.0.0.1")
+        charger.command(f"echonet allow {network.Lan.ours}")
         charger.command("echonet writes on")
         connection.send(WRITE)
         connection.receive(WRITTEN)
         (seen,) = charger.command("echonet")["controllers"]
-        assert (seen["address"], seen["writes"], seen["refused"]) == ("127.0.0.1", 1, 1)
+        assert (seen["address"], seen["writes"], seen["refused"]) == (network.Lan.ours, 1, 1)
         assert {"source": "ECHONET", "ma": 6000} in [
             {name: limit[name] for name in ("source", "ma") if name in limit}
             for limit in charger.command("limits")["limits"]
@@ -168,7 +168,7 @@ def test_a_controller_that_does_not_read_is_left_and_costs_nothing(charger):
 def test_a_port_that_is_taken_is_said_and_tried_again(tmp_path):
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.2", 3610))
+        other.bind((network.Lan.theirs, 3610))
         other.listen(1)
         with network.Charger(network.Lan(), state=tmp_path) as charger:
             charger.command("echonet tcp on")

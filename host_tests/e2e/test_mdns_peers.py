@@ -226,6 +226,7 @@ def test_zeroconf_sees_all_records_the_change_and_the_goodbye(foreign):
                 b"register=false",
                 b"serial=0001",
                 b"cat=3",
+                b"ecc=false",
             )
         )
         node.wait(announced=True, instance=instance)
@@ -480,6 +481,7 @@ def test_avahi_sees_all_records_the_change_and_the_goodbye(avahi):
                 '"register=false"',
                 '"serial=0001"',
                 '"cat=3"',
+                '"ecc=false"',
             }
             node.wait(announced=True)
             node.say("register true")

@@ -309,3 +309,25 @@ def test_a_renewed_certificate_keeps_the_ski(charger, good):
         assert found.value.digest.hex() == ski
     with Peer(charger.port, good).reach("data") as peer:
         assert peer.node_ski == ski
+
+
+# as on a board
+
+
+def test_it_all_works_from_an_image_where_it_is_loaded_when_needed(tmp_path, good):
+    options = {"state": tmp_path / "state", "no_mdns": True, "code": "romfs", "bits": 32}
+    with Simulator(port=0, trust=[good.ski], **options) as charger:
+        charger.command("pin required")
+        peer, _ = in_pin(charger, good)
+        peer.control("connectionPinInput", WRONG)
+        assert peer.expect("connectionPinError")[1] == {"error": 1}
+        peer.control("connectionPinInput", {"pin": pin_of(charger)})
+        assert peer.expect("connectionPinState")[1] == {"pinState": "pinOk"}
+        peer.control("commissioningRequest", {})
+        assert peer.expect("commissioningResponse")[1] == {"accept": True}
+        peer.control("keyMaterialStateRequest", {"knownUpdateCounter": 1})
+        assert peer.expect("keyMaterialState")[1]["updateCounter"] == 1
+        restarted(charger, "key successor")
+        successor = charger.command("key")["successor"]
+        assert restarted(charger, "key change yes") == successor
+        assert restarted(charger, "key renew") == successor

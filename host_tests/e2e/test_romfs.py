@@ -1,5 +1,7 @@
 """The firmware from its ROMFS image, bundled, on the 32-bit build with a small heap."""
 
+from host_tests.e2e.called import Listener
+from host_tests.e2e.peer import Peer, certificate_in_order
 from host_tests.e2e.world import Manager, wait_status
 from tools.simulate import Simulator
 
@@ -37,3 +39,22 @@ def test_every_command_of_an_image_answers_as_the_sources_do(tmp_path):
     assert len(answers) > 8
     for command, (source, image) in answers.items():
         assert source == image, command
+
+
+def test_the_image_calls_its_partners_and_ends_a_double_connection(tmp_path):
+    """What is rarely needed, like the rule for two connections, is a part of its own."""
+    options = {"bits": "32", "code": "romfs", "no_echonet": True}
+    with Simulator(port=0, state=tmp_path / "charger", **options) as charger:
+        hems = certificate_in_order(tmp_path, charger.command("id")["ski"], is_larger=False)
+        with Listener(hems) as listener:
+            charger.command("trust " + hems.ski)
+            with listener.accept().reach("data") as older:
+                newer = Peer(charger.port, hems).reach("data")
+                assert older.expect("connectionClose")[1]["phase"] == "announce"
+                older.wait_closed()
+                assert newer.discover().address
+                newer.drop()
+        charger.command("button")
+        charger.wait_event("registration", state="open")
+        lines = charger.command("log")["lines"]
+        assert not any("Error" in line for line in lines), lines

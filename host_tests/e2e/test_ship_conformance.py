@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from host_tests.e2e.peer import Closed, Peer, make_certificate
+from host_tests.e2e.peer import Closed, Peer, certificate_in_order, make_certificate
 from tools.energy_manager.eebus_json import as_map, decode
 from tools.simulate import Simulator
 
@@ -60,12 +60,7 @@ def test_tc_ship_role_001_device_as_server(tool):
 
 
 def test_tc_ship_conn_001_double_connection_and_the_larger_ski(charger, tmp_path):
-    own = charger.command("id")["ski"]
-    smaller = make_certificate(tmp_path, name="smaller0")
-    for number in range(1, 64):
-        if smaller.ski < own:
-            break
-        smaller = make_certificate(tmp_path, name=f"smaller{number}")
+    smaller = certificate_in_order(tmp_path, charger.command("id")["ski"], is_larger=False)
     charger.command("trust " + smaller.ski)
     with Peer(charger.port, smaller).reach("data") as first:
         with Peer(charger.port, smaller).reach("data") as second:

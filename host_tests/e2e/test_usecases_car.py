@@ -1,4 +1,7 @@
-"""An energy manager and a car at the simulated charger, over real sockets."""
+"""An energy manager and a car at the simulated charger, over real sockets.
+
+The first current limit of a new session is waited for: 3 s at this speed, at 6 A.
+"""
 
 import json
 import subprocess
@@ -31,7 +34,7 @@ def manager(tmp_path, charger):
 def test_x_opev_a_written_current_is_on_the_pilot_when_the_result_arrives(charger, manager):
     charger.command("ev plug")
     manager.wait_usable("opev")
-    wait_status(charger, offered_ma=16_000)
+    wait_status(charger, 10, offered_ma=16_000)
     assert manager.limit_currents({"a": 10, "b": 9.5, "c": 12}).ok
     status = charger.command("status")
     assert status["offered_ma"] == 9_500
@@ -39,7 +42,7 @@ def test_x_opev_a_written_current_is_on_the_pilot_when_the_result_arrives(charge
     assert manager.limit_currents(0).ok
     assert charger.command("status")["offered_ma"] == 0
     assert manager.limit_currents(None).ok
-    wait_status(charger, offered_ma=16_000)
+    wait_status(charger, 10, offered_ma=16_000)
 
 
 def test_x_opev_the_command_line_limits_and_releases_the_current(charger, tmp_path):
@@ -64,7 +67,7 @@ def test_x_opev_the_command_line_limits_and_releases_the_current(charger, tmp_pa
     assert code == 0 and "the charger takes a safe current" in text
     assert run("current", "-1", *here)[:2] == (1, "refused: error 7 current must be >= 0\n")
     assert run("current", "--release", *here)[0] == 0
-    wait_status(charger, offered_ma=16_000)
+    wait_status(charger, 10, offered_ma=16_000)
 
 
 def test_x_lpc_more_watts_than_a_number_holds_are_the_largest_limit(charger, manager):
@@ -73,7 +76,7 @@ def test_x_lpc_more_watts_than_a_number_holds_are_the_largest_limit(charger, man
         assert manager.write_limit(watts, is_active=True, delete_duration=True).ok
         status = charger.command("status")
         assert (status["lpc_state"], status["lpc_cap_w"]) == ("limited", 999_999_999)
-    wait_status(charger, 10, offered_ma=16_000)  # after the wait for a limit of OPEV
+    wait_status(charger, 10, offered_ma=16_000)
     assert manager.write_limit(4_200, is_active=True, delete_duration=True).ok
     wait_status(charger, lpc_cap_w=4_200)
 
@@ -113,14 +116,14 @@ def test_x_opev_settings_of_installer_and_user(charger):
     wait_status(charger, why="10.0 A on L1-L3 because user 10.0 A")
     charger.command("set user_ma none")
     wait_status(charger, why="13.0 A on L1-L3 because installation 13.0 A")
-    for line in ("opev_safe_ma 3", "opev_safe_ma x", "charge_mode 3", "serial 4", "opev_strict"):
+    for line in ("opev_safe_ma 3", "opev_safe_ma x", "charge_mode 3", "serial 4", "opev_strict 2"):
         assert not charger.command("set " + line)["ok"]
 
 
 def test_x_oscev_a_recommendation_lowers_but_does_not_stop(charger, manager):
     charger.command("ev plug")
     manager.wait_usable("oscev")
-    wait_status(charger, offered_ma=16_000)
+    wait_status(charger, 10, offered_ma=16_000)
     assert manager.limit_currents(3, recommended=True).ok
     assert "OSCEV 6.0 A (surplus" in charger.command("status")["why"]
     charger.command("set charge_mode 1")

@@ -6,6 +6,7 @@ it is told with the real interpreter; its flash is a folder. Arguments: that fol
     machine, platform, version, mpy   what it says of itself
     free_blocks                       of 4096 octets
     cut_after                         commands until the power goes
+    firmware                          true: a console like ours runs until `shutdown`
 """
 
 import io
@@ -87,6 +88,18 @@ def banner():
     send("raw REPL; CTRL-B to exit\r\n>")
 
 
+def console():
+    """Our console, as far as it matters: no Ctrl-C, and a line ends it."""
+    line = b""
+    while line != b"shutdown":
+        octet = read()
+        if octet in b"\r\n":
+            line = b""
+        elif octet >= b" ":
+            line += octet
+    send("goodbye\r\n>>> ")
+
+
 def serve(options):
     is_raw = False
     command = b""
@@ -159,6 +172,8 @@ def main(folder, options):
     vfs.mount(vfs.VfsPosix(folder), "/")
     os.chdir("/")
     play(folder, options)
+    if options.get("firmware"):
+        console()
     send("MicroPython on a computer that plays a board\r\n>>> ")
     serve(options)
 

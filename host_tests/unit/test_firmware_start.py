@@ -209,14 +209,15 @@ def test_the_rescue_console_ends_when_nobody_is_here_or_the_input_ends():
 
 
 def test_a_factory_reset_in_the_rescue_console_keeps_the_identity():
-    names = "settings settings.bak peers peers.2 peers.2.bak identity identity.bak pin keys starts"
+    names = "settings settings.bak peers peers.2 peers.2.bak lock restore "
+    names += "identity identity.bak pin keys serial starts"
     disk = Flash()
     disk.files = {"state/" + name: bytearray(b"x") for name in names.split()}
     _, lines = talk(disk, "factory-reset\n")
-    assert lines[-1] == "this forgets peers and settings: factory-reset yes"
+    assert lines[-1] == "this forgets peers, settings and the password: factory-reset yes"
     assert len(disk.files) == len(names.split())
     talk(disk, "factory-reset yes\n")
-    kept = ["identity", "identity.bak", "keys", "pin", "starts"]
+    kept = ["identity", "identity.bak", "keys", "pin", "serial", "starts"]
     assert sorted(disk.files) == ["state/" + name for name in kept]
     talk(disk, "new-identity yes\n")
     assert list(disk.files) == ["state/starts"]

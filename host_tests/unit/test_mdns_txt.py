@@ -41,6 +41,7 @@ def test_all_keys_come_in_the_order_of_the_installed_base():
         b"register=true",
         b"serial=0001",
         b"cat=3",
+        b"ecc=false",
     ]
     assert encode(everything)[:22] == b"\x09txtvers=1\x0bpath=/ship/"
 
@@ -52,8 +53,9 @@ def test_values_that_are_not_known_are_left_out():
         b"id=i:12345_u:EVSE-0001",
         b"ski=b467a3999eb5efa671de0032f08a9c9e5efda0e1",
         b"register=false",
+        b"ecc=false",
     ]
-    assert strings(categories=(3, 7))[-1] == b"cat=3,7"
+    assert strings(categories=(3, 7))[-2] == b"cat=3,7"
 
 
 def test_the_ski_is_sent_in_lower_case():

@@ -1,4 +1,4 @@
-"""What a board offers to the charging control: the whole of its interface.
+"""What a board offers to the charging control and the console: the whole of its interface.
 
 A board describes itself with the class attributes and translates between pins and numbers.
 It decides nothing: it has no limits, no timers and no states of its own.
@@ -85,6 +85,22 @@ class Board:
     def faults(self) -> int:
         """Return the bits of `evse.faults` whose sensors report a fault now."""
         return 0
+
+    def service_button(self) -> "bool | None":
+        """Return whether the service button is held down; None if there is none.
+
+        Behind the cover, for the installer: it does instead of the console's password.
+        """
+        return None
+
+    def network(self):
+        """Return the Wi-Fi to choose a network with; None if there is nothing to choose.
+
+        An object with `async scan()` (a list of name, signal in dBm, is open), `async join(name,
+        password)` (OSError with what is wrong), `leave()`, and `state()`: a dictionary of `name`,
+        `address`, `signal_dbm`, all None while it is not joined.
+        """
+        return None
 
     def feed_watchdog(self) -> None:
         """Hold off the reset for another few seconds; a board that has a watchdog starts it here.

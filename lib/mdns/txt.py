@@ -4,8 +4,8 @@ One string is `key=value` in UTF-8. We send them in the order that most deployed
 never with an empty value, because there are peers that reject the whole record for it; we accept
 any order, empty values, keys we do not know, and an SKI with blanks or dashes.
 
-Covers RFC 6763 6, SHIP 7.3.2 (IEC 63380-3 6.4.4.2, Tables 22 and 23) and the keys `serial` and
-`cat` of the requirements for the installation process (SRIP-220).
+Covers RFC 6763 6, SHIP 7.3.2 (IEC 63380-3 6.4.4.2, Tables 22 and 23), `ecc` of SHIP 1.1 and the
+keys `serial` and `cat` of the requirements for the installation process (SRIP-220).
 """
 
 from micropython import const
@@ -60,6 +60,7 @@ def ship_strings(
     ):
         if value:
             strings.append(_string(key, value, limit))
+    strings.append(b"ecc=false")  # SHIP 1.1: no curves besides secp256r1
     encode(strings)
     return strings
 

@@ -16,8 +16,8 @@ from micropython import const
 GRACE_MS = const(3_000)  # for the peer to decide, SHIP 1.1 12.2.3
 GIVE_UP_MS = const(30_000)  # smaller SKI: from then on it closes the older one
 
-PING = const(1)
-CLOSE = const(2)
+PING = "ping"
+CLOSE = "close"
 
 
 class Double:

@@ -129,11 +129,22 @@ class _Rewriter(ast.NodeTransformer):
         owner, name = target
         if target not in self._joiner.names:
             raise self._error(node, f"{owner} does not define {name}")
+        if self._is_undefined_constant(owner, name):
+            raise self._error(node, f"constant {name} is imported in a function: do it at the top")
         if self._joiner.part_of[owner] != self._part and not is_later:
             if name in self._joiner.modules[owner].rebound:
                 raise self._error(node, f"{name} is assigned anew in another part")
             self._needs.add(target)
         return self._joiner.names[target]
+
+    def _is_undefined_constant(self, owner, name):
+        """Whether a constant stands further down in the same part, where it comes too late."""
+        if self._joiner.part_of[owner] != self._part:
+            return False
+        if name not in self._joiner.modules[owner].constants:
+            return False
+        numbers = self._joiner._numbers
+        return numbers[owner] > numbers[self._module.name]
 
     def _is_later(self, name, target):
         """Whether a name stands for what a function has to load."""

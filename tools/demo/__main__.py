@@ -14,6 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from tools.console_link import ConsoleError
 from tools.demo.fuse import Fuse
 from tools.demo.grid_limit import GridLimit
 from tools.demo.price_plan import PricePlan
@@ -22,7 +23,7 @@ from tools.demo.session import Session
 from tools.demo.solar import Solar
 from tools.demo.timeline import StepMissed, Timeline
 from tools.energy_manager.manager import EnergyManager
-from tools.simulate import Simulator, SimulatorError
+from tools.simulate import Simulator
 
 SCENARIOS = {
     "grid_limit": GridLimit,
@@ -87,7 +88,7 @@ async def run(options: argparse.Namespace) -> int:
                     await scenario.run()
                 finally:
                     sampling.cancel()
-    except (StepMissed, SimulatorError, OSError) as error:
+    except (StepMissed, ConsoleError, OSError) as error:
         failure = str(error)
         timeline.missed(failure)
     if recorder.samples:

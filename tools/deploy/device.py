@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from tools.deploy import DeployError
 
 _BAUD = 115_200
 _SILENCE_S = 10
+_PATIENCE_S = 5  # for the prompt
+_GOODBYE_S = 3  # of our firmware, to its peers
+_START_S = 3  # of a board, up to its main.py
 _CHUNK = 1024
 
 # A watchdog that the firmware has started goes on in the REPL; it can only be made slower.
@@ -108,18 +112,48 @@ class Device:
             self._transport = SerialTransport(self.port, baudrate=_BAUD)
         link = self._transport.serial
         link.timeout = link.write_timeout = _SILENCE_S
+        # What runs there: an interpreter, or some program that Ctrl-C ends; our firmware, whose
+        # console takes Ctrl-C for itself; or a program that hears nothing, until the board is
+        # reset and interrupted before it begins again.
+        for wake in (lambda: None, self._shut_down, self._reset_and_interrupt):
+            with contextlib.suppress(serial.SerialException, OSError):
+                wake()
+            if self._enter():
+                return self
+        self.close()
+        raise DeployError(
+            f"nothing at {self.port} answers as MicroPython. Is it the right port, is no other "
+            "program using it, and is MicroPython on the board? If the console has a password, "
+            "login there first. `make flash PORT=... IMAGE=...` writes MicroPython"
+        )
+
+    def _enter(self) -> bool:
         try:
             # mpremote prints what it did not expect
             with contextlib.redirect_stdout(io.StringIO()):
-                self._transport.enter_raw_repl(timeout_overall=_SILENCE_S)
+                self._transport.enter_raw_repl(timeout_overall=_PATIENCE_S)
+            return True
         except (TransportError, serial.SerialException, OSError, struct.error):
-            self.close()
-            raise DeployError(
-                f"nothing at {self.port} answers as MicroPython. Is it the right port, is no "
-                "other program using it, and is MicroPython on the board? "
-                "`make flash PORT=... IMAGE=...` brings it there"
-            ) from None
-        return self
+            return False
+
+    def _shut_down(self) -> None:
+        link = self._transport.serial
+        link.write(b"\r\x03\rshutdown\r")
+        time.sleep(_GOODBYE_S)
+        link.reset_input_buffer()
+
+    def _reset_and_interrupt(self) -> None:
+        """Most boards have RTS wired to reset; DTR low keeps them out of the bootloader."""
+        link = self._transport.serial
+        link.dtr = False
+        link.rts = True
+        time.sleep(0.1)
+        link.rts = False
+        end = time.monotonic() + _START_S
+        while time.monotonic() < end:
+            link.write(b"\x03")
+            time.sleep(0.05)
+        link.reset_input_buffer()
 
     def __exit__(self, *_) -> None:
         self.close()

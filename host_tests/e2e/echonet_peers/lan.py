@@ -2,7 +2,8 @@
 
 Answers go to port 3610 of an address, so node and controller need addresses of their own. Where
 network namespaces can be made there are two of them and a virtual cable, multicast included; else
-the two are 127.0.0.1 and 127.0.0.2 of this machine.
+the two are loopback addresses which every test run draws anew, so that several may go on at once
+and beside a `make run`.
 """
 
 import contextlib
@@ -44,7 +45,8 @@ class Lan:
     """
 
     has_multicast = False
-    ours, theirs = "127.0.0.1", "127.0.0.2"
+    network = simulate.loopback_network()
+    ours, theirs = network + ".1", network + ".2"
     our_prefix = their_prefix = ()
 
     def __enter__(self) -> "Lan":
