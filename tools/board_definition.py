@@ -11,7 +11,7 @@ All of it follows from the board's class: CHIP, MODEL, and FLASH_MIB if there ar
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.chips import BoardError, chip_of, constant_of, plain
+from tools.board_facts import BoardError, chip_of, constant_of, plain
 
 _KIB = 1024
 _FIRST = 0x10000  # of the applications; before it are bootloader, tables and settings of ESP-IDF

@@ -7,7 +7,7 @@ partition table at 0x8000; formats: ESP-IDF's "Firmware Image Format" and "Parti
 import struct
 from dataclasses import dataclass
 
-from tools.chips import IMAGE_IDS, named
+from tools.board_facts import IMAGE_IDS, named
 
 _MAGIC = 0xE9
 _APPLICATION_MAGIC = 0xABCD5432  # esp_app_desc_t, behind the two headers of an application

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tools import board_definition, romfs
-from tools.chips import BoardError
+from tools.board_facts import BoardError
 from tools.esp_image import ImageError, parse
 from tools.micropython import OLDEST
 

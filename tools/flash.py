@@ -18,7 +18,7 @@ from pathlib import Path
 import serial
 from serial.tools import list_ports
 
-from tools.chips import BoardError, chip_of, plain
+from tools.board_facts import BoardError, chip_of, plain
 from tools.esp_image import Image, ImageError, parse
 from tools.romfs import ROOT
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.chips import BoardError, chip_of
+from tools.board_facts import BoardError, chip_of
 from tools.deploy import DeployError, __main__, plan
 from tools.deploy.device import Device
 from tools.deploy.transfer import Firmware, carry_out, check, survey

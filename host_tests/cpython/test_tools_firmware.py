@@ -11,7 +11,7 @@ import pytest
 from host_tests.cpython.esp_images import SLOT, whole
 from tools import board_definition, firmware, romfs
 from tools.board_definition import partitions
-from tools.chips import BoardError
+from tools.board_facts import BoardError
 from tools.romfs import ROOT
 
 # Counts like ninja, and leaves what a build leaves.

@@ -14,7 +14,7 @@ from esptool.targets import CHIP_DEFS
 
 from host_tests.cpython.esp_images import MIB, header, whole
 from tools import esp_image, flash
-from tools.chips import IMAGE_IDS, plain
+from tools.board_facts import IMAGE_IDS, plain
 from tools.esp_image import ImageError, parse
 
 

@@ -79,6 +79,13 @@ class Board:
         """
         return None
 
+    def feed_watchdog(self) -> None:
+        """Hold off the reset for another few seconds; a board that has a watchdog starts it here.
+
+        Called after every control step and from nowhere else: whatever stops the control stops
+        the feeding.
+        """
+
     def limit_feed_in(self, limit_w: "int | None") -> None:
         """Take the most that may flow back into the grid, W; None for no limit."""
 
@@ -101,13 +108,6 @@ class Board:
         `address`, `signal_dbm`, all None while it is not joined.
         """
         return None
-
-    def feed_watchdog(self) -> None:
-        """Hold off the reset for another few seconds; a board that has a watchdog starts it here.
-
-        Called after every control step and from nowhere else: whatever stops the control stops
-        the feeding.
-        """
 
     def pairing_pressed(self) -> bool:
         """Return whether the button for pairing was pressed since last asked, once per press."""

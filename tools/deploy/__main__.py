@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tools import romfs
-from tools.chips import BoardError, chip_of
+from tools.board_facts import BoardError, chip_of
 from tools.deploy import DeployError
 from tools.deploy.device import Device
 from tools.deploy.plan import Plan

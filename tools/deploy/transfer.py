@@ -6,7 +6,7 @@ Only the idle slot is touched until all of it has been read back; then main.py i
 import hashlib
 from dataclasses import dataclass
 
-from tools.chips import plain
+from tools.board_facts import plain
 from tools.deploy import DeployError
 from tools.deploy.device import About, Device
 from tools.deploy.plan import (

@@ -1,4 +1,4 @@
-"""Which chip a board folder is made for, and how everybody else writes the chips' names.
+"""What a board says of its chip, and how everybody else writes the chips' names.
 
 A board says it with `CHIP` in its class, as in "ESP32-S3". MicroPython tells its own chip without
 the dash, esptool in small letters, and an image has a number in its header. A board without `CHIP`
