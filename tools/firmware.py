@@ -44,7 +44,7 @@ def find_tree(given: "str | None") -> Path:
     """Return MicroPython's tree. Raises FirmwareError."""
     where = given or os.environ.get("MICROPYTHON")
     how = (
-        "git clone --branch v1.26.1 https://github.com/micropython/micropython, then "
+        "clone its repository at v1.26.1 or another release, then "
         "make firmware BOARD=... MICROPYTHON=/path/to/micropython"
     )
     if not where:

@@ -179,7 +179,7 @@ def test_what_is_missing_is_said_with_what_to_do(root, tools, monkeypatch, capsy
     assert "ESP-IDF is needed" in (error := capsys.readouterr().err) and "export.sh" in error
     monkeypatch.delenv("MICROPYTHON")
     assert run() == 1
-    assert "source tree is needed: git clone" in capsys.readouterr().err
+    assert "source tree is needed: clone its" in capsys.readouterr().err
     assert run("--micropython", str(tools)) == 1
     assert "is not MicroPython's source tree" in capsys.readouterr().err
     header = tools / "micropython" / "py" / "mpconfig.h"
