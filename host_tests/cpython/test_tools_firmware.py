@@ -25,10 +25,10 @@ all:
 """
 
 
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    """A copy of the sources with a board of a chip; builds go there."""
-    root = tmp_path / "root"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A copy of the sources with a board of a chip, bundled."""
+    root = tmp_path_factory.mktemp("root")
     for folder in ("firmware", "lib", "boards"):
         shutil.copytree(ROOT / folder, root / folder)
     ours = root / "boards" / "ours"
@@ -37,9 +37,17 @@ def root(tmp_path, monkeypatch):
     (ours / "board.py").write_text(
         text.replace("    VENDOR =", '    CHIP = "ESP32-S3"\n    VENDOR =')
     )
-    for function in (firmware.define, firmware.collect):
-        monkeypatch.setattr(function, "__defaults__", (root,))
+    romfs.compile_bundle("ours", root)
     return root
+
+
+@pytest.fixture
+def root(built, monkeypatch):
+    """That copy, where builds go; it is not bundled again."""
+    monkeypatch.setattr(romfs, "compile_bundle", lambda board, root: None)
+    for function in (firmware.define, firmware.collect):
+        monkeypatch.setattr(function, "__defaults__", (built,))
+    return built
 
 
 @pytest.fixture
@@ -104,6 +112,7 @@ def test_the_definition_freezes_the_bundle_and_takes_the_boards_own_options(root
     folder = firmware.define("ours", tools / "micropython")
     texts = {path.name: path.read_text() for path in folder.iterdir()}
     assert "set(IDF_TARGET esp32s3)" in texts["mpconfigboard.cmake"], "an old tree"
+    (root / "boards" / "ours" / "sdkconfig").unlink()
     assert texts["sdkconfig.board"].endswith("CONFIG_SPIRAM_MODE_OCT=y\n")
     assert f'CUSTOM_FILENAME="{folder}/partitions.csv"' in texts["sdkconfig.board"]
     assert '#define MICROPY_HW_MCU_NAME "ESP32-S3"' in texts["mpconfigboard.h"]
@@ -125,11 +134,10 @@ def test_the_definition_freezes_the_bundle_and_takes_the_boards_own_options(root
     assert "include(boards/mpconfigboard_esp32s3_common.cmake)" in text
 
 
-def test_parts_that_are_no_more_are_not_frozen(root):
-    romfs.compile_bundle("ours", root)
-    stale = root / "build" / "bundle" / "ours" / "pilotwire_gone.py"
+def test_parts_that_are_no_more_are_not_frozen(built):
+    stale = built / "build" / "bundle" / "ours" / "pilotwire_gone.py"
     stale.write_text("")
-    romfs.compile_bundle("ours", root)
+    romfs.compile_bundle("ours", built)
     assert not stale.exists()
 
 
@@ -207,9 +215,11 @@ def test_boards_without_a_chip_and_odd_flashes_are_refused(root, capsys):
     assert firmware.main(["--board", "sim", "--dry-run"]) == 1
     assert "runs on a computer" in capsys.readouterr().err
     file = root / "boards" / "ours" / "board.py"
-    file.write_text(file.read_text().replace("    VENDOR =", "    FLASH_MIB = 2\n    VENDOR ="))
+    before = file.read_text()
+    file.write_text(before.replace("    VENDOR =", "    FLASH_MIB = 2\n    VENDOR ="))
     with pytest.raises(BoardError, match="FLASH_MIB 2"):
         board_definition.flash_mib("ours", root)
+    file.write_text(before)
 
 
 def test_the_makefile_hands_its_words_on():
