@@ -131,7 +131,7 @@ def _cause():
         return UNKNOWN
     if cause == machine.PWRON_RESET:
         return POWER_CUT
-    return UNKNOWN if cause == machine.SOFT_RESET else RESET
+    return UNKNOWN if cause == getattr(machine, "SOFT_RESET", None) else RESET
 
 
 def _reset():

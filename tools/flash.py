@@ -30,7 +30,7 @@ class FlashError(Exception):
 
 
 class Chip:
-    """A chip in its bootloader, driven by esptool; a context manager."""
+    """A chip in its bootloader, driven by esptool; a context manager. At the end it is reset."""
 
     def __init__(self, port: str, baud: int):
         self.port = port
@@ -54,7 +54,11 @@ class Chip:
         return self
 
     def __exit__(self, *_) -> None:
+        from esptool import cmds
+
         if self._esp:
+            with contextlib.suppress(Exception):
+                cmds.reset_chip(self._esp, "hard-reset")
             with contextlib.suppress(Exception):
                 self._esp._port.close()
 
@@ -64,13 +68,6 @@ class Chip:
 
         with _told(self.port):
             cmds.write_flash(self._esp, [(offset, data)], erase_all=is_erased)
-
-    def reset(self) -> None:
-        """Start what is in the flash."""
-        from esptool import cmds
-
-        with _told(self.port):
-            cmds.reset_chip(self._esp, "hard-reset")
 
 
 @contextlib.contextmanager
@@ -124,7 +121,7 @@ def _mib(size: int) -> str:
     return f"{size / (1 << 20):.4g} MiB"
 
 
-def flash(options: argparse.Namespace, open_chip=Chip) -> dict:
+def flash(options: argparse.Namespace) -> dict:
     """Do what the command line says; return what was done. Raises as `load` does."""
     image, data = load(options.image, options.board)
     report = {
@@ -145,11 +142,10 @@ def flash(options: argparse.Namespace, open_chip=Chip) -> dict:
             f"there is no port {options.port}; "
             + (f"there are: {found}" if found else "no board is connected to this computer")
         )
-    with open_chip(options.port, options.baud) as chip:
+    with Chip(options.port, options.baud) as chip:
         check(chip, image)
         if not options.dry_run:
             chip.write(image.start, data, options.erase)
-            chip.reset()
             report["written"] = True
     return report
 

@@ -13,6 +13,7 @@ import pytest
 from esptool.targets import CHIP_DEFS
 
 from host_tests.cpython.esp_images import MIB, header, whole
+from host_tests.cpython.esp_rom import EspRom
 from tools import esp_image, flash
 from tools.board_facts import IMAGE_IDS, plain
 from tools.esp_image import ImageError, parse
@@ -53,76 +54,54 @@ def test_what_is_no_whole_image_is_refused(data, sentence):
         parse(data)
 
 
-# --- the command line, with a chip that is not there
+# --- the command line, with the real esptool
 
 
-class FakeChip:
-    """Stands for flash.Chip where no bootloader can answer."""
-
-    def __init__(self, name, flash_size):
-        self.name = name
-        self.flash_size = flash_size
-        self.port = "/dev/null"
-        self.done = []
-
-    def __call__(self, port, baud):
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.done.append("close")
-
-    def write(self, offset, data, is_erased):
-        self.done.append((offset, len(data), is_erased))
-
-    def reset(self):
-        self.done.append("reset")
-
-
-def run(tmp_path, data, *words, chip=None, monkeypatch=None):
+def run(tmp_path, data, *words, chip=None):
+    """The exit status of `flash`, with this image and at this chip's port."""
     image = tmp_path / "image.bin"
     image.write_bytes(data)
     if chip:
-        monkeypatch.setattr(flash.flash, "__defaults__", (chip,))
-        words += ("--port", "/dev/null")
+        words += ("--port", chip.port)
     return flash.main(["--image", str(image), *words])
 
 
-def test_an_image_is_written_where_it_belongs_and_started(tmp_path, monkeypatch, capsys):
-    chip = FakeChip("ESP32", 4 * MIB)
+def test_an_image_is_written_where_it_belongs_and_the_state_stays(tmp_path, capsys):
     data = whole(0, 0x1000)
-    assert run(tmp_path, data, "--json", chip=chip, monkeypatch=monkeypatch) == 0
-    assert chip.done == [(0x1000, len(data), False), "reset", "close"]
+    with EspRom() as chip:
+        chip.flash[0x3B0000] = 0x55
+        assert run(tmp_path, data, "--json", chip=chip) == 0
+        assert chip.flash[0x1000:][: len(data)] == data
+        assert chip.flash[0x3B0000] == 0x55
     report = json.loads(capsys.readouterr().out)
-    assert report["written"] and report["chip"] == "ESP32"
-    chip = FakeChip("ESP32", 8 * MIB)
-    assert run(tmp_path, data, "--erase", chip=chip, monkeypatch=monkeypatch) == 0
-    assert chip.done[0] == (0x1000, len(data), True)
+    assert report["written"] and (report["chip"], report["offset"]) == ("ESP32", 0x1000)
 
 
-@pytest.mark.parametrize(
-    ("name", "flash_size", "sentence"),
-    [
-        ("ESP32", 4 * MIB, "the chip at /dev/null is ESP32, the image is for ESP32-S3"),
-        ("ESP32-S3", 2 * MIB, "too small: the image with its partitions takes 4 MiB, the board"),
-        ("ESP32-S3", 0, "not known"),
-    ],
-)
-def test_a_wrong_chip_and_a_small_flash_are_refused(
-    tmp_path, monkeypatch, capsys, name, flash_size, sentence
-):
-    chip = FakeChip(name, flash_size)
-    assert run(tmp_path, whole(), chip=chip, monkeypatch=monkeypatch) == 1
-    assert sentence in capsys.readouterr().err
-    assert chip.done == ["close"], "nothing was written"
+def test_erase_leaves_nothing_but_the_image(tmp_path):
+    data = whole(0, 0x1000)
+    with EspRom() as chip:
+        chip.flash[0x3B0000] = 0x55
+        assert run(tmp_path, data, "--erase", chip=chip) == 0
+        assert chip.flash[0x1000:][: len(data)] == data
+        assert set(chip.flash[0x3B0000:]) == {0xFF}
 
 
-def test_a_dry_run_writes_nothing_with_and_without_a_board(tmp_path, monkeypatch, capsys):
-    chip = FakeChip("ESP32-S3", 8 * MIB)
-    assert run(tmp_path, whole(), "--dry-run", chip=chip, monkeypatch=monkeypatch) == 0
-    assert chip.done == ["close"]
+def test_a_wrong_chip_and_a_small_flash_are_refused(tmp_path, capsys):
+    with EspRom() as chip:
+        assert run(tmp_path, whole(9), chip=chip) == 1
+        assert f"{chip.port} is ESP32, the image is for ESP32-S3" in capsys.readouterr().err
+        assert not any(chip.flash), "nothing was written"
+    with EspRom(flash_mib=2) as chip:
+        assert run(tmp_path, whole(0, 0x1000), chip=chip) == 1
+        sentence = "too small: the image with its partitions takes 4 MiB, the board has 2 MiB"
+        assert sentence in capsys.readouterr().err
+        assert not any(chip.flash)
+
+
+def test_a_dry_run_writes_nothing_with_and_without_a_board(tmp_path, capsys):
+    with EspRom(flash_mib=8) as chip:
+        assert run(tmp_path, whole(0, 0x1000), "--dry-run", chip=chip) == 0
+        assert not any(chip.flash)
     assert run(tmp_path, whole(), "--dry-run") == 0
     out = capsys.readouterr().out
     assert "ota_1" in out and "would be written, from 0x0 on" in out
@@ -140,12 +119,11 @@ def test_wrong_words_and_ports_are_said(tmp_path, capsys):
     assert "which port?" in capsys.readouterr().err
 
 
-def test_a_port_without_a_bootloader_is_said_by_the_real_esptool(tmp_path, monkeypatch, capsys):
+def test_a_port_without_a_bootloader_is_said_by_the_real_esptool(tmp_path, capsys):
     """A pseudo-terminal that answers nonsense: esptool tries, and gives up."""
     ends = pty.openpty()
     for end in ends:
         tty.setraw(end)
-    monkeypatch.setattr("esptool.loader.DEFAULT_CONNECT_ATTEMPTS", 1)
     stop = threading.Event()
 
     def echo():

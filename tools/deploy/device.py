@@ -23,12 +23,17 @@ from tools.deploy import DeployError
 _BAUD = 115_200
 _SILENCE_S = 10
 _PATIENCE_S = 5  # for the prompt
-_GOODBYE_S = 3  # of our firmware, to its peers
+_GOODBYE_S = 2  # of our firmware, to its peers
 _START_S = 3  # of a board, up to its main.py
 _CHUNK = 1024
 
 # A watchdog that the firmware has started goes on in the REPL; it can only be made slower.
-_CALM_WATCHDOG = "import machine\ntry: machine.WDT(timeout=600000)\nexcept Exception: pass"
+_CALM_WATCHDOG = """
+import sys
+if sys.platform == 'esp32':
+ import machine
+ machine.WDT(timeout=600000)
+"""
 
 _ABOUT = """
 import sys, os, gc
@@ -132,6 +137,7 @@ class Device:
             # mpremote prints what it did not expect
             with contextlib.redirect_stdout(io.StringIO()):
                 self._transport.enter_raw_repl(timeout_overall=_PATIENCE_S)
+                self._transport.exec(_CALM_WATCHDOG)
             return True
         except (TransportError, serial.SerialException, OSError, struct.error):
             return False
@@ -171,10 +177,7 @@ class Device:
     def about(self) -> About:
         """Ask the board who it is."""
         fields = ast.literal_eval(self.run(_ABOUT).strip())
-        about = About(fields[0], tuple(fields[1]), *fields[2:])
-        if about.platform == "esp32":
-            self.run(_CALM_WATCHDOG)
-        return about
+        return About(fields[0], tuple(fields[1]), *fields[2:])
 
     def files(self, folder: str) -> "dict[str, tuple[int, str]]":
         """Return size and SHA-256 of each file below a folder, by its name inside of it."""
