@@ -17,14 +17,15 @@ import sys
 _WAIT_MS = 600_000
 _MAX_LINE = 80
 
-_SETTINGS = ("settings", "peers", "lock", "restore")
-_IDENTITY = ("identity", "pin", "keys", "serial") + _SETTINGS
+# Without `keys`, which may be damaged too, the key of the label is in use again.
+_SETTINGS = ("settings", "peers", "lock", "restore", "keys")
+_IDENTITY = ("identity", "pin", "serial") + _SETTINGS
 
 _HELP = """\
 help                 this list
 status               why the firmware does not start
 restart              try to start it once more
-factory-reset yes    forget peers, settings, password; keep the identity
+factory-reset yes    forget peers, settings, password; keep the label's identity
 new-identity yes     forget everything: another key and no serial number, so the label is wrong
 shutdown             end; on a board MicroPython's own prompt follows"""
 
@@ -107,6 +108,8 @@ def _read_line():
         octet = sys.stdin.buffer.read(1)
         if not octet:
             return line
+        if sys.platform != "linux":  # there the terminal does it
+            sys.stdout.buffer.write(octet)
         if octet in b"\r\n":
             return line + "\n"
         if len(line) < _MAX_LINE:

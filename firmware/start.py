@@ -82,8 +82,10 @@ def started(folder):
 
 def failed(folder, error):
     """An exception has ended the firmware: count it and keep its traceback."""
+    import gc
     import io
 
+    gc.collect()  # it may be that the memory was full
     text = io.StringIO()
     sys.print_exception(error, text)
     state = read(folder)

@@ -217,7 +217,7 @@ def test_a_factory_reset_in_the_rescue_console_keeps_the_identity():
     assert lines[-1] == "this forgets peers, settings and the password: factory-reset yes"
     assert len(disk.files) == len(names.split())
     talk(disk, "factory-reset yes\n")
-    kept = ["identity", "identity.bak", "keys", "pin", "serial", "starts"]
+    kept = ["identity", "identity.bak", "pin", "serial", "starts"]
     assert sorted(disk.files) == ["state/" + name for name in kept]
     talk(disk, "new-identity yes\n")
     assert list(disk.files) == ["state/starts"]
