@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# So many files of tests at a time: most of them wait. 0 is one process, as --pdb needs it.
+JOBS ?= 3
 
 VENV := .venv
 PY := PYTHONPATH="$(CURDIR)" $(VENV)/bin/python
@@ -33,10 +35,10 @@ demo: $(READY) ## charger and energy manager, end to end; SCENARIO=name, ARGS=--
 line: $(READY) ## simulated boards through the production line, paired by label; ARGS="--boards N"
 	@$(PY) -m tools.line.rehearsal $(ARGS)
 
-test: $(READY) $(PEERS_READY) ## everything CI checks: lint, generated tables, all tests
+test: $(READY) $(PEERS_READY) ## everything CI checks: lint, tables, all tests; JOBS=0 for --pdb
 	@$(MAKE) --no-print-directory lint check-tables
 	@echo "== tests"
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: $(VENV_READY) ## unit tests on CPython only
 	@$(PY) -m pytest -q host_tests/unit $(ARGS)

@@ -297,7 +297,7 @@ class EchonetTask:
         else:
             join = socket.IP_ADD_MEMBERSHIP
             place = _resolve("0.0.0.0")  # lwIP gives a socket with an address no multicast
-        sock.bind(place)
+        self._bind(sock, place)
         member.setsockopt(level, join, mreq)
         self._endpoints.append((sock, group))
         self._own.append(own)
@@ -306,6 +306,17 @@ class EchonetTask:
             listener.bind(own)
             listener.listen(4)
             self._listeners.append(listener)
+
+    def _bind(self, sock, place):
+        """Bind to our address; say so if another program here has it too. Raises OSError."""
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        try:
+            sock.bind(place)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # for controllers here
+        except OSError:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(place)
+            self.log.error("echonet: another program shares port 3610 and may get our requests")
 
     def _socket(self, family, kind=socket.SOCK_DGRAM):
         sock = socket.socket(family, kind)

@@ -72,7 +72,8 @@ class Person:
     """
 
     def __init__(self, **options):
-        words = simulate._words(options)
+        own = simulate.loopback_network() + ".1"
+        words = simulate._words({"echonet_address": own, **options})
         self._options = simulate.parser().parse_args(words)
         self.screen = Screen()
         self.raw = ""

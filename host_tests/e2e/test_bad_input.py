@@ -25,9 +25,9 @@ from host_tests.e2e.peer import (
 )
 from host_tests.e2e.world import (
     HEAP_SLACK,
-    OVERLOOKED,
     LogReader,
     Manager,
+    part_and_check_heap,
     settled_heap,
     wait_heap,
     wait_status,
@@ -596,9 +596,7 @@ def test_a_reply_nobody_asked_for_and_a_strange_notify_get_no_answer(partner):
 
 def test_all_of_this_leaves_nothing_on_the_heap(world):
     charger, manager, idle, _ = world
-    manager.close()
-    wait_status(charger, connections=0)
-    wait_heap(charger, idle, OVERLOOKED)
+    part_and_check_heap(charger, manager, idle)
 
 
 # --- values, on a charger that no energy manager has bound yet ---

@@ -15,8 +15,8 @@ import pytest
 from host_tests.e2e.peer import DISCOVERY, Closed, Peer, make_certificate
 from host_tests.e2e.world import (
     HEAP_SLACK,
-    OVERLOOKED,
     LogReader,
+    part_and_check_heap,
     wait_heap,
     wait_status,
     watched_charger,
@@ -329,6 +329,4 @@ def test_strangers_in_a_row_who_never_leave_are_replaced_one_by_one(slow):
 
 def test_all_of_them_leave_nothing_on_the_heap(slow_world):
     charger, manager, idle, _ = slow_world
-    manager.close()
-    wait_status(charger, connections=0)
-    wait_heap(charger, idle, OVERLOOKED)
+    part_and_check_heap(charger, manager, idle)
