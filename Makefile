@@ -17,7 +17,8 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run demo line test test-quick conformance fuzz lint format tables \
-	check-tables check check-recording docs romfs sizes decode bench clean distclean
+	check-tables check check-recording docs romfs deploy firmware flash sizes decode bench clean \
+	distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +80,17 @@ docs: $(VENV_READY) ## reference of the SPINE functions we serve: build/spine_fu
 
 romfs: $(READY) ## compile the firmware and pack build/pilotwire.romfs
 	@$(PY) -m tools.romfs $(ARGS)
+
+deploy: $(VENV_READY) ## onto stock MicroPython: PORT=/dev/ttyUSB0 BOARD=name ARGS=--dry-run
+	@$(PY) -m tools.deploy $(if $(PORT),--port $(PORT)) $(if $(BOARD),--board $(BOARD)) $(ARGS)
+
+firmware: $(VENV_READY) ## frozen image, two slots: BOARD=name MICROPYTHON=tree; needs ESP-IDF
+	@$(PY) -m tools.firmware $(if $(BOARD),--board $(BOARD)) \
+	  $(if $(MICROPYTHON),--micropython $(MICROPYTHON)) $(ARGS)
+
+flash: $(VENV_READY) ## write an image with esptool: PORT=/dev/ttyUSB0 IMAGE=file.bin BOARD=name
+	@$(PY) -m tools.flash $(if $(PORT),--port $(PORT)) $(if $(IMAGE),--image $(IMAGE)) \
+	  $(if $(BOARD),--board $(BOARD)) $(ARGS)
 
 sizes: $(VENV_READY) ## bytes of compiled code and tables for each package
 	@$(PY) -m tools.romfs --sizes $(ARGS)

@@ -1,7 +1,7 @@
 """Start-up: read the configuration, make the node, run it, start again if asked to.
 
-On a board `main()` is called without arguments by the image's main.py; which board it is, is known
-to firmware/board.py alone. On the Unix port the arguments are those of tools/simulate.py, which is
+firmware.start calls `main()`, on a board without arguments; which board it is, is known to
+firmware/board.py alone. On the Unix port the arguments are those of tools/simulate.py, which is
 the way to start a simulated charger:
 
     --address A --port P     where to listen (port 0: any free one)
@@ -19,7 +19,6 @@ import gc
 gc.threshold(4096)  # collect often while importing, or what stays is scattered over the heap
 
 import asyncio  # noqa: E402
-import sys  # noqa: E402
 
 from firmware import port  # noqa: E402
 from firmware.clock import Clock  # noqa: E402
@@ -30,6 +29,7 @@ from firmware.storage import Storage  # noqa: E402
 from ship.ski import parse_ski  # noqa: E402
 
 _MIN_THRESHOLD = 4096
+_HEALTHY_MS = 60_000  # a start that lasts so long has succeeded
 
 
 class Options:
@@ -102,8 +102,11 @@ class Options:
         return True
 
 
-def main(arguments=()):
-    """Run until shut down. Returns when the console says `shutdown`."""
+def main(arguments=(), started=lambda: None):
+    """Run until shut down. Returns when the console says `shutdown`.
+
+    Calls `started` when all has gone well for a minute.
+    """
     gc.collect()
     # Collecting before the heap is full keeps large stretches free at its end.
     gc.threshold(max(_MIN_THRESHOLD, gc.mem_free() // 4))
@@ -111,14 +114,14 @@ def main(arguments=()):
     options = Options(arguments)
     close_terminal = None if options.json else port.open_terminal()
     try:
-        while _run(options, close_terminal is not None) == "restart":
+        while _run(options, close_terminal is not None, started) == "restart":
             gc.collect()
     finally:
         if close_terminal:
             close_terminal()
 
 
-def _run(options, is_terminal):
+def _run(options, is_terminal, started):
     from firmware.board import make
 
     wall = Clock()
@@ -137,12 +140,22 @@ def _run(options, is_terminal):
     board = make(options)
     node = Node(options.config, board, storage, clock, wall, log)
     try:
-        asyncio.run(node.run(Console(node, is_terminal)))
+        asyncio.run(_watch(node, Console(node, is_terminal), started))
     finally:
+        board.set_contactor(False)  # whatever has ended it, nobody controls it any more
         asyncio.new_event_loop()
     log.event("stopped", outcome=node.outcome)
     return node.outcome
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+async def _watch(node, console, started):
+    task = asyncio.create_task(_confirm(node.clock.real_ms(_HEALTHY_MS), started))
+    try:
+        await node.run(console)
+    finally:
+        task.cancel()
+
+
+async def _confirm(pause_ms, started):
+    await asyncio.sleep_ms(pause_ms)
+    started()

@@ -221,6 +221,7 @@ class Node:
         last = time.ticks_us()
         while True:
             self.control.step(self.clock.now_ms())
+            self.board.feed_watchdog()
             await asyncio.sleep_ms(pause)
             now = time.ticks_us()
             late = time.ticks_diff(now, last) - pause * 1000

@@ -18,7 +18,7 @@ class Registration:
 
     def __init__(self, node):
         self._node = node
-        self.store = trust.TrustStore(node.storage.load("peers"))
+        self.store = trust.TrustStore(node.storage.load_value("peers", (trust.with_categories,)))
         self.window = Pairing()
 
     # --- trust --------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ class Registration:
 
     def save(self):
         """Store the peers; what is announced may change with them."""
-        self._node.storage.save("peers", self.store.dump())
+        self._node.storage.save_value("peers", self.store.peers, 2)
         self._node.neighbours.announce()
 
     # --- the time for registration ------------------------------------------------------------

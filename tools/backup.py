@@ -160,7 +160,9 @@ def report(backup: Backup) -> dict:
     settings = json.loads(backup.files.get("settings", b"{}"))
     if settings.get("wifi"):
         settings["wifi"] = settings["wifi"]["name"]
-    peers = json.loads(backup.files.get("peers", b"[]"))
+    # The name may be followed by the number of a schema (firmware/storage.py).
+    stored = [data for name, data in backup.files.items() if name.split(".")[0] == "peers"]
+    peers = json.loads(stored[0]) if stored else []
     return {
         **backup.about,
         "has_identity": "identity" in backup.files,

@@ -54,9 +54,9 @@ sys.path[:] = ["/rom", "/rom/lib", ".frozen"]
 del path, size, libc, file, address
 
 gc.threshold(4096)  # while importing, see firmware/main.py
-from {module} import main
+from firmware.start import main
 
-main(sys.argv[1:])
+main(sys.argv[1:], "{module}")
 '''
 
 _SIMULATOR = "sim"
@@ -83,6 +83,9 @@ _ENTRIES = (
     "mdns.txt",
     "boards.{board}.board",
 )
+
+# Beside the bundle: they must work without it.
+_ALONE = ("firmware/start.py", "firmware/rescue.py")
 
 
 class RomfsError(Exception):
@@ -124,8 +127,10 @@ def sizes(board: str = "sim", root: Path = ROOT) -> dict:
     """
     with _locked(root):
         tree = compile_tree(board, root)
+        bundled = compile_bundle(board, root)
         parts = {
-            p.stem: p.stat().st_size for p in sorted(compile_bundle(board, root).glob("*.mpy"))
+            str(path.relative_to(bundled).with_suffix("")): path.stat().st_size
+            for path in sorted(bundled.rglob("*.mpy"))
         }
     packages = {}
     for source in _sources(board, root):
@@ -157,9 +162,13 @@ def compile_bundle(board: str, root: Path) -> Path:
         raise RomfsError(f"cannot be bundled: {problem}") from None
     folder.mkdir(parents=True, exist_ok=True)
     texts = {folder / f"{part}.py": text for part, text in joined.texts.items()}
+    texts.update({folder / name: (root / name).read_text() for name in _ALONE})
     for path, content in texts.items():
         if not path.exists() or path.read_text() != content:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(content)
+    for path in set(folder.rglob("*.py")) - set(texts):
+        path.unlink()
     lines = {f"{part}.py": origins for part, origins in joined.origins.items()}
     (folder / MAP).write_text(json.dumps({"lines": lines, "names": joined.names}))
     files = {path.relative_to(folder): path for path in sorted(texts)}

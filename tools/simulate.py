@@ -144,7 +144,7 @@ def command_line(options: argparse.Namespace) -> "tuple[list[str], dict[str, str
         command.append(str(romfs.build(root=ROOT)))
     else:
         # As a module: a script's own folder would come first on the path and hide built-ins.
-        command += ["-m", "firmware.main"]
+        command += ["-m", "firmware.start"]
     state = options.state or ROOT / "build" / "sim" / options.serial
     command += ["--address", options.address, "--port", str(options.port)]
     command += ["--state", str(Path(state).absolute()), "--serial", options.serial]

@@ -55,6 +55,7 @@ async def _backup(console, words):
     }
     content = _part("about", json.dumps(about).encode())
     for file in _FILES:
+        file = node.storage.newest(file)  # with the number of its schema
         data = node.storage.load(file)
         if data is not None:
             content += _part(file, data)
@@ -134,18 +135,22 @@ def apply(storage):
     """Put what `restore` has checked in place. Called at the start, before anything is read."""
     content = storage.load(_PENDING)
     new = dict(parts(content)) if content else {}
-    counter = _counter(storage.load("settings"))
-    for file in _FILES:
+    counter = _counter(storage.load(storage.newest("settings")))
+    for name in _FILES:
+        file = name
+        for part in new:
+            if part.split(".")[0] == name:
+                file = part
         data = new.get(file)
-        if file == "settings" and data:
+        if name == "settings" and data:
             # Peers have seen higher counters of messages than at the time of the backup.
             values = json.loads(data)
             values[_COUNTER] = max(counter, _counter(data)) + _COUNTER_AHEAD
             data = json.dumps(values).encode()
         if data is not None:
-            storage.save(file, data)
+            storage.save_latest(file, data)
         elif new:
-            storage.remove(file)
+            storage.remove(name)
     storage.remove(_PENDING)
 
 

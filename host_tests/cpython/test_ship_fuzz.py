@@ -326,7 +326,7 @@ class Registration:
         return self.store.remove(ski)
 
     def save(self):
-        self.store = TrustStore(self.store.dump())
+        self.store = TrustStore(json.loads(json.dumps(self.store.peers)))
 
 
 class Identity:

@@ -270,12 +270,16 @@ def test_the_writer_says_the_same_in_fewer_lines():
         assert made or first in source[number - 1], line
 
 
+GUARD = ("firmware/start.py", "firmware/rescue.py")  # as they are
+
+
 @pytest.fixture
 def failing(tmp_path):
     """A project whose main() fails in a function of another module."""
     files = {
-        "firmware/main.py": "from proto.deep import Thing\n\n\ndef main(arguments):\n"
+        "firmware/main.py": "from proto.deep import Thing\n\n\ndef main(arguments, started):\n"
         "    Thing(1).first_step()\n",
+        **{name: (romfs.ROOT / name).read_text() for name in GUARD},
         "lib/proto/deep.py": '"""Text."""\n\n\nclass Thing:\n    def __init__(self, count):\n'
         "        self.count = count\n\n    def first_step(self):\n        other = self.count + 1\n"
         "        if other:\n            return self.second_step(other)\n\n"
@@ -290,7 +294,9 @@ def failing(tmp_path):
 
 def test_a_traceback_of_an_image_is_brought_back_to_the_sources(failing, capsys):
     script = romfs.build(root=failing)
-    done = subprocess.run([micropython_path(32), script], capture_output=True, text=True)
+    done = subprocess.run(
+        [micropython_path(32), script], cwd=failing, capture_output=True, text=True
+    )
     assert "first_step" not in done.stderr
     log = failing / "log"
     log.write_text(done.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import simulate
+from tools import romfs, simulate
 from tools.console_link import ConsoleError
 from tools.simulate import Simulator
 
@@ -18,7 +18,7 @@ SKI = "0123456789abcdef0123456789abcdef01234567"
 FIRMWARE = """
 import sys, json
 
-def main(arguments):
+def main(arguments, started):
     print("log: hello")
     print('{"event": "listening", "address": "127.0.0.1", "port": 4100}')
     while True:
@@ -42,10 +42,8 @@ def main(arguments):
         elif words == ["json", "deaf"]:
             import time
             time.sleep(3600)
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
 """
+GUARD = ("firmware/start.py", "firmware/rescue.py")  # as they are
 
 
 @pytest.fixture
@@ -56,6 +54,7 @@ def root(tmp_path, monkeypatch):
         "firmware/main.py": FIRMWARE,
         "firmware/json.py": "raise ImportError('the folder of main.py is on the path')",
         "boards/sim/__init__.py": "",
+        **{name: (romfs.ROOT / name).read_text() for name in GUARD},
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -42,7 +42,7 @@ def test_the_host_reads_what_the_charger_sealed(charger, saved):
     found = backup.unseal(text, PASSPHRASE)
     assert found.about["ski"] == ski
     assert found.about["ship_id"] == "Pilotwire-0001"
-    assert [entry["ski"] for entry in json.loads(found.files["peers"])] == [peer.ski]
+    assert [entry["ski"] for entry in json.loads(found.files["peers.2"])] == [peer.ski]
     assert json.loads(found.files["settings"])["installation_ma"] == 10000
     key = found.files["identity"]
     assert key in (charger.options.state / "identity").read_bytes()
@@ -141,7 +141,7 @@ def test_a_cut_during_the_restore_leaves_old_or_new(charger, saved):
     charger.kill()
     state = charger.options.state
     assert not (state / "restore").exists()
-    (state / "peers").unlink()  # as if power had failed after the identity was written
+    (state / "peers.2").unlink()  # as if power had failed after the identity was written
     content = b"".join(
         bytes((len(name),)) + name.encode() + len(data).to_bytes(2, "big") + data
         for name, data in {"about": b"{}", **found.files}.items()
@@ -204,4 +204,4 @@ def _kept(charger):
     assert not (charger.options.state / "restore").exists()
     settings = json.loads(_state(charger, "settings"))
     del settings["msg_counter"]
-    return settings, _state(charger, "identity"), _state(charger, "peers")
+    return settings, _state(charger, "identity"), _state(charger, "peers.2")

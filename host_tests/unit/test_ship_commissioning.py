@@ -1,5 +1,7 @@
 """Commissioning over SHIP 1.1: what a trusted tool may have us trust, see and forget."""
 
+import json
+
 from test_ship_connection import in_data_exchange
 
 from ship import commissioning
@@ -53,7 +55,7 @@ class Node:
         return self.store.remove(ski)
 
     def save(self):
-        self.store = TrustStore(self.store.dump())
+        self.store = TrustStore(json.loads(json.dumps(self.store.peers)))
 
 
 def entries(*texts):

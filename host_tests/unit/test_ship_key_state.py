@@ -1,5 +1,7 @@
 """Key change without a new pairing (SHIP 1.1): octets, timers, what is credible, both sides."""
 
+import json
+
 from test_ship_connection import (
     ANNOUNCE_CLOSE,
     ANNOUNCE_MAX,
@@ -77,7 +79,7 @@ class Node(Owner):
 
     def save(self):
         self.saved += 1
-        self.store = TrustStore(self.store.dump())
+        self.store = TrustStore(json.loads(json.dumps(self.store.peers)))
         self.record = self.store.peers[0]
 
     def say(self, octets):

@@ -118,6 +118,13 @@ class Board:
         """
         return None
 
+    def feed_watchdog(self) -> None:
+        """Hold off the reset for another few seconds; a board that has a watchdog starts it here.
+
+        Called after every control step and from nowhere else: whatever stops the control stops
+        the feeding.
+        """
+
     def limit_feed_in(self, limit_w: "int | None") -> None:
         """Take the most that may flow back into the grid, W; None for no limit."""
 

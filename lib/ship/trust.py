@@ -6,8 +6,6 @@ known), and for each category of trust that was granted a list of level, who gra
 levels are never added up. Only user trust lets a peer communicate.
 """
 
-import json
-
 from micropython import const
 
 MAX_PEERS = const(8)
@@ -33,21 +31,10 @@ class TrustFull(Exception):
 
 
 class TrustStore:
-    """Trusted peers by SKI (40 lower-case digits). `text` is what `dump` gave."""
+    """Trusted peers by SKI (40 lower-case digits). `peers` is the list of a store before."""
 
-    def __init__(self, text=None):
-        self.peers = []
-        try:
-            self.peers = json.loads(text) if text else []
-        except ValueError:
-            pass  # the owner's checksum makes this unlikely; start empty rather than not at all
-        for peer in self.peers:
-            if "trust" in peer:  # written by version 0.1.0
-                peer[USER] = [peer.pop("trust"), peer.pop("by"), ""]
-
-    def dump(self):
-        """The store as bytes."""
-        return json.dumps(self.peers).encode()
+    def __init__(self, peers=None):
+        self.peers = peers or []
 
     def find(self, ski):
         """The record of a peer, by the key it has or by the one it has announced, or None."""
@@ -112,3 +99,11 @@ class TrustStore:
         if not peer["id"]:
             peer["id"] = ship_id
         return peer["id"] == ship_id
+
+
+def with_categories(peers):
+    """Schema 2 of the list from schema 1, where a peer had one trust of one kind."""
+    for peer in peers:
+        if "trust" in peer:
+            peer[USER] = [peer.pop("trust"), peer.pop("by"), ""]
+    return peers
