@@ -29,7 +29,6 @@ from firmware.storage import Storage  # noqa: E402
 from ship.ski import parse_ski  # noqa: E402
 
 _MIN_THRESHOLD = 4096
-_HEALTHY_MS = 60_000  # a start that lasts so long has succeeded
 
 
 class Options:
@@ -139,23 +138,11 @@ def _run(options, is_terminal, started):
         options.config.serial = str(number, "ascii")
     board = make(options)
     node = Node(options.config, board, storage, clock, wall, log)
+    node.started = started
     try:
-        asyncio.run(_watch(node, Console(node, is_terminal), started))
+        asyncio.run(node.run(Console(node, is_terminal)))
     finally:
         board.set_contactor(False)  # whatever has ended it, nobody controls it any more
         asyncio.new_event_loop()
     log.event("stopped", outcome=node.outcome)
     return node.outcome
-
-
-async def _watch(node, console, started):
-    task = asyncio.create_task(_confirm(node.clock.real_ms(_HEALTHY_MS), started))
-    try:
-        await node.run(console)
-    finally:
-        task.cancel()
-
-
-async def _confirm(pause_ms, started):
-    await asyncio.sleep_ms(pause_ms)
-    started()

@@ -35,6 +35,7 @@ from usecases.station import Station
 _CONTROL_MS = const(25)
 _TIMERS_MS = const(100)
 _RESTART_MS = const(1_000)
+_HEALTHY_MS = const(60_000)  # a start that lasts so long has succeeded
 
 MAX_MESSAGE = const(16_384)
 
@@ -76,6 +77,7 @@ class Node:
         self.stall_us = 0  # how late the control loop was at most, since somebody asked
         self.outcome = None  # "restart" or "shutdown": why `run` returned
         self.ship_id = _ship_id(board, config.serial)
+        self.started = None  # called once, when all has gone well for a minute
         self._stop = asyncio.Event()
         self._tasks = []
 
@@ -271,6 +273,9 @@ class Node:
         self.neighbours.tick(self.wall.now_ms())
         self._tell()
         self._save()
+        if self.started and now >= _HEALTHY_MS:
+            self.started()
+            self.started = None
 
     def _forward_changes(self):
         """Bring what the control loop remembered to the use cases."""
