@@ -20,6 +20,10 @@ gc.threshold(4096)  # collect often while importing, or what stays is scattered 
 
 import asyncio  # noqa: E402
 
+# First, while the stack is still flat: each level of imports takes some, and SPINE's go deepest.
+from usecases import station  # noqa: E402, F401
+
+# isort: split
 from firmware import port  # noqa: E402
 from firmware.clock import Clock  # noqa: E402
 from firmware.console import Console  # noqa: E402
