@@ -17,7 +17,7 @@ READY := $(VENV_READY) $(MICROPYTHON_READY)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run demo line test test-quick conformance fuzz lint format tables \
-	check-tables check-recording docs romfs deploy firmware flash sizes decode bench clean \
+	check-tables check check-recording docs romfs deploy firmware flash sizes decode bench clean \
 	distclean
 
 help: ## list the targets
@@ -62,6 +62,9 @@ format: $(VENV_READY) ## rewrite the Python files in the project's format
 tables: $(VENV_READY) ## generate the protocol tables anew
 	@$(PY) -m tools.spine_tables $(ARGS)
 	@$(PY) -m tools.echonet_tables
+
+check: $(VENV_READY) ## check a board without hardware; BOARD=name, all without; ARGS=--json
+	@$(PY) -m tools.check_board $(BOARD) $(ARGS)
 
 check-recording: $(VENV_READY) ## check recorded SPINE traffic; ARGS="FILE ...", any log or folder
 	@$(PY) -m tools.recordings $(ARGS)

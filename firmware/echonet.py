@@ -8,8 +8,8 @@ Answers go to port 3610 of the sender, whatever port it sent from; senders outsi
 get none. On Linux a second socket holds the group, so that a question to everybody is known and
 answered after a random time; elsewhere one socket has both, and questions to the node profile are
 taken for such: they are what controllers search with. On Linux an interface that is gone or comes
-back is noticed here; on a board whoever brings up the network ends `run` and calls it again, and
-what was written holds on.
+back is noticed here; on a board firmware.network has `run` ended and called again, and what was
+written holds on.
 
 One datagram is handled in each turn of the event loop, so that in a flood all others have theirs.
 `recvfrom` is the only call that tells the sender, and it returns new bytes each time.

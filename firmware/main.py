@@ -1,7 +1,8 @@
 """Start-up: read the configuration, make the node, run it, start again if asked to.
 
-firmware.start calls `main()`, on a board without arguments. On the Unix port they are those of
-tools/simulate.py, which is the way to start a simulated charger:
+firmware.start calls `main()`, on a board without arguments; which board it is, is known to
+firmware/board.py alone. On the Unix port the arguments are those of tools/simulate.py, which is
+the way to start a simulated charger:
 
     --address A --port P     where to listen (port 0: any free one)
     --state DIR              folder of identity, peers and settings
@@ -120,7 +121,7 @@ def main(arguments=(), started=lambda: None):
 
 
 def _run(options, is_terminal, started):
-    from boards.sim.board import create
+    from firmware.board import make
 
     wall = Clock()
     clock = Clock(options.speed) if options.speed > 1 else wall
@@ -135,12 +136,7 @@ def _run(options, is_terminal, started):
         if number is None:  # another number would be another SHIP ID
             raise OSError("serial number is damaged")
         options.config.serial = str(number, "ascii")
-    board = create(
-        phases=options.phases,
-        feed_in_w=options.feed_in_w,
-        iso15118=options.iso15118,
-        switch_phases=options.switch_phases,
-    )
+    board = make(options)
     node = Node(options.config, board, storage, clock, wall, log)
     node.started = started
     try:

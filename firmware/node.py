@@ -3,6 +3,7 @@
     control     25 ms    pilot, contactor, arbiter (evse.charging); nothing else may touch them
     timers     100 ms    SHIP and SPINE timers, notifies, settings that changed
     server               accepts SHIP connections, one Link each
+    network              of boards with interfaces of their own: brings them up
     mdns                 announces and browses
     echonet              ECHONET Lite, loaded only if it is on
     console              commands
@@ -78,6 +79,7 @@ class Node:
         self.ship_id = _ship_id(board, config.serial)
         self.started = None  # called once, when all has gone well for a minute
         self._stop = asyncio.Event()
+        self._tasks = []
 
         now = clock.now_ms()
         self.arbiter = Arbiter(board.NOMINAL_VOLTAGE_MV)
@@ -131,17 +133,16 @@ class Node:
         for ski in self.config.trust:
             self.registration.store.add(ski, USER_INPUT, "start")
         self.links.listen()
-        tasks = [
-            asyncio.create_task(self._supervise("control", self._control)),
-            asyncio.create_task(self._supervise("timers", self._timers)),
-            asyncio.create_task(self._supervise("server", self.links.serve)),
-            asyncio.create_task(self._supervise("console", console.run)),
-        ]
-        if self.config.mdns_address:
-            run = self.neighbours.make_task()
-            tasks.append(asyncio.create_task(self._supervise("mdns", run)))
-        if self.config.echonet_address and self.settings.get("echonet", True):
-            self.start_echonet()
+        self._start("control", self._control)
+        self._start("timers", self._timers)
+        self._start("server", self.links.serve)
+        self._start("console", console.run)
+        if self.board.HAS_NETWORK:
+            from firmware.network import NetworkTask
+
+            self._start("network", NetworkTask(self).run)
+        else:
+            self.start_discovery()
         self.log.event(
             "listening",
             address=self.config.address,
@@ -150,14 +151,24 @@ class Node:
             id=self.ship_id,
         )
         await self._stop.wait()
-        await self._shut_down(tasks)
+        await self._shut_down()
+
+    def _start(self, name, work):
+        self._tasks.append(asyncio.create_task(self._supervise(name, work)))
+
+    def start_discovery(self):
+        """There is a network: be found, by mDNS and ECHONET Lite as configured."""
+        if self.config.mdns_address:
+            self._start("mdns", self.neighbours.make_task())
+        if self.config.echonet_address and self.settings.get("echonet", True):
+            self.start_echonet()
 
     def stop(self, outcome):
         """End `run`: "restart" or "shutdown"."""
         self.outcome = outcome
         self._stop.set()
 
-    async def _shut_down(self, tasks):
+    async def _shut_down(self):
         """Part from everybody in order, then stop."""
         self.neighbours.close()
         self.stop_echonet()
@@ -167,7 +178,7 @@ class Node:
             if not self.links.all:
                 break
             await asyncio.sleep_ms(50)
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
         self.links.close()
         self.board.set_contactor(False)
@@ -179,6 +190,12 @@ class Node:
         from firmware.echonet import EchonetTask
 
         self.echonet = EchonetTask(self, self.config.echonet_address or self.config.address)
+        self._echonet_job = asyncio.create_task(self._supervise("echonet", self.echonet.run))
+
+    def move_echonet(self, address):
+        """Go on at another address; what controllers have written holds."""
+        self._echonet_job.cancel()
+        self.echonet.addresses = [address]
         self._echonet_job = asyncio.create_task(self._supervise("echonet", self.echonet.run))
 
     def stop_echonet(self):

@@ -85,6 +85,7 @@ def test_an_image_holds_one_board(tree):
     assert sorted(_compiled(tree, "other")) == [
         "boards/other/__init__.mpy",
         "firmware/__init__.mpy",
+        "firmware/board.mpy",
         "firmware/main.mpy",
         "firmware/rescue.mpy",
         "firmware/start.mpy",

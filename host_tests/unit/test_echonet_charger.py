@@ -203,6 +203,7 @@ def test_a_blocked_phase_blocks():
 
 def test_faults_have_their_codes_and_make_the_mode_other():
     codes = "000A 003C 000A 0002 0007 003D 001E 000C 000B 0003 0000 000E 000F 0007 005A 001F"
+    codes += " 000A 005A"
     for bit, code in enumerate(codes.split()):
         outlet = Outlet()
         outlet.plug()

@@ -29,7 +29,7 @@ CHARGER_DISCHARGER = b"\x02\x7e"
 _ECHONET = const(6)  # evse.arbiter.ECHONET
 _METER = const(1 << 15)  # evse.faults: without a meter charging goes on
 _VENTILATION = const(1 << 10)  # evse.faults: the vehicle asks for what we have not; no fault here
-_FAULT_CODES = b"\x0a\x3c\x0a\x02\x07\x3d\x1e\x0c\x0b\x03\x00\x0e\x0f\x07\x5a\x1f"  # 89, by bit
+_FAULT_CODES = b"\x0a\x3c\x0a\x02\x07\x3d\x1e\x0c\x0b\x03\x00\x0e\x0f\x07\x5a\x1f\x0a\x5a"  # 89
 
 _CHARGER = const(0xA1)  # second octet of that class
 _CHARGE = const(0x42)

@@ -24,6 +24,7 @@ from evse.metering import Meter
 from evse.offer import Offer, PowerTrim
 from evse.phases import PhaseCount, PhaseSwitch
 from evse.pilot import CONSTANT_HIGH, CONSTANT_LOW, DiodeCheck, PilotInput, duty_for
+from evse.precautions import Precautions
 from evse.session import Session
 
 # Bits of `what` in `on_change(control, what)`
@@ -104,6 +105,7 @@ class ChargingControl:
         self._refused_ms = now
         self._meter_ms = now - _METER_MS
         self._meter_faults = 0
+        self._precautions = Precautions(board, now)
         self._over_ms = now  # last time the car took no more than offered
         self._duty_u16 = CONSTANT_HIGH
         self._low_ms = now  # last time the pilot was our own -12 V
@@ -117,7 +119,9 @@ class ChargingControl:
         if now - self._meter_ms >= _METER_MS:
             self._meter_ms = now
             self._meter_faults = self._read_meter(now) | self._read_cable(now)
+            self._meter_faults |= self._precautions.heat(now, self.arbiter)
         present |= self._meter_faults | self.contactor.check(now)
+        present |= self._precautions.update(now, self._is_here and self.in_service, self.contactor)
         self._faults.update(now, present)
         self._drive_pilot(now, self._allowed_ma(now))
         self._drive_contactor(now)
@@ -320,6 +324,7 @@ class ChargingControl:
             and self._offer.ma >= _MIN_MA
             and self._diode.is_proven()
             and not self._faults.blocking
+            and self._precautions.is_ready
             and now - self.contactor.switched_ms >= _RECLOSE_MS
             and self.contactor.may_close()
         )
@@ -350,5 +355,7 @@ class ChargingControl:
         if self.phases.in_use != self.phases_in_use:
             self.phases_in_use = self.phases.in_use
             what |= CHANGED_PHASES
-        if what and self.on_change is not None:
-            self.on_change(self, what)
+        if what:
+            self.board.show(self)
+            if self.on_change is not None:
+                self.on_change(self, what)

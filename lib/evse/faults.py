@@ -27,20 +27,22 @@ UNDER_VOLTAGE = const(1 << 12)  # board
 POWER_LOSS = const(1 << 13)  # board
 VENDOR_ERROR = const(1 << 14)  # board
 METER = const(1 << 15)
+SELF_TEST = const(1 << 16)  # the residual-current monitor did not react to its test
+LOCK = const(1 << 17)  # board
 
 _NAMES = (
     "GroundFailure ContactorFault GroundFailure EmergencyStop DiodeFault ContactorFault "
     "PilotFault OverCurrent HighTemperature ProximityFault VentilationNotAvailable OverVoltage "
-    "UnderVoltage PowerLoss VendorError CommunicationFault"
+    "UnderVoltage PowerLoss VendorError CommunicationFault SelfTestFailed BrokenLatch"
 )
 
-_LATCHED = const(GROUND | CONTACTOR_WELDED)
+_LATCHED = const(GROUND | CONTACTOR_WELDED | SELF_TEST)
 _UNTIL_UNPLUG = const(RESIDUAL_CURRENT | DIODE | OVER_CURRENT | PROXIMITY | VENTILATION)
 _TIMED = const(CONTACTOR_OPEN | PILOT | POWER_LOSS)
 _WARNINGS = const(METER)  # without a meter the signalled current is still a limit
 # The car may stop first; the others open at once.
 _ORDERLY = const(
-    OVER_CURRENT | HIGH_TEMPERATURE | PROXIMITY | VENTILATION | OVER_VOLTAGE | UNDER_VOLTAGE
+    OVER_CURRENT | HIGH_TEMPERATURE | PROXIMITY | VENTILATION | OVER_VOLTAGE | UNDER_VOLTAGE | LOCK
 )
 
 _RETRY_MS = const(30_000)

@@ -59,13 +59,14 @@ def bundle(
     root: Path = ROOT,
     exported: frozenset = frozenset({"main"}),
     is_short: bool = True,
+    texts: "dict[str, str] | None" = None,
 ) -> Bundle:
     """Join the entries and all that they import, now or later. Raises BundleError.
 
     The main part, BUNDLE, has the entries and what they import at the top. Names in `exported` can
     be imported from it; without `is_short` all names can that are unique in the sources.
     """
-    modules, start = collect(entries, root)
+    modules, start = collect(entries, root, texts or {})
     foreign = vocabulary(modules)
     parts = split(modules, start)
     joiner = Joiner(modules, parts, choose_names(modules))

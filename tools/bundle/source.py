@@ -22,14 +22,14 @@ class Module:
     `later` are the sets of own modules imported inside functions, one for each block.
     """
 
-    def __init__(self, name: str, root: Path):
+    def __init__(self, name: str, root: Path, text: "str | None" = None):
         self.name = name
         self.root = root
         path = find(name, root)
         if path is None:
             raise BundleError(f"no module named {name}")
         self.file = str(path.relative_to(root))
-        self.tree = ast.parse(path.read_text(), str(path))
+        self.tree = ast.parse(text or path.read_text(), str(path))
         self.tree.body = [node for node in self.tree.body if not _is_dropped(node)]
         self.defined = set()
         self.constants = {}  # name → what const() is called with; names of `defined`
@@ -116,33 +116,36 @@ def find(name: str, root: Path) -> Path | None:
     return None
 
 
-def collect(entries: list[str], root: Path) -> tuple[dict[str, Module], set[str]]:
+def collect(
+    entries: list[str], root: Path, texts: dict[str, str]
+) -> tuple[dict[str, Module], set[str]]:
     """Read the entries and all that they import, now or later.
 
     Returns the modules by name, each behind those it imports at the top, and the names of those
-    that are loaded at the start. Raises BundleError.
+    that are loaded at the start. `texts` stand in place of the files of some modules. Raises
+    BundleError.
     """
     modules = {}
     for entry in entries:
-        _collect(entry, root, modules, [])
+        _collect(entry, root, texts, modules, [])
     start = set(modules)
     seen = 0
     while seen < len(modules):
         for later in list(modules.values())[seen].later:
             for name in sorted(later):
-                _collect(name, root, modules, [])
+                _collect(name, root, texts, modules, [])
         seen += 1
     return modules, start
 
 
-def _collect(name, root, modules, path):
+def _collect(name, root, texts, modules, path):
     """Add a module behind all that it imports at the top."""
     if name in path:
         raise BundleError("imports in a circle: " + " -> ".join([*path, name]))
     if name not in modules:
-        module = Module(name, root)
+        module = Module(name, root, texts.get(name))
         for needed in module.needed():
-            _collect(needed, root, modules, [*path, name])
+            _collect(needed, root, texts, modules, [*path, name])
         modules[name] = module
 
 

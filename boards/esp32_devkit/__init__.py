@@ -1,0 +1,1 @@
+"""An ESP32 development board without PSRAM on a carrier with relay and analogue front end."""
