@@ -70,7 +70,7 @@ def test_state_files_are_for_their_owner_only(charger, tmp_path):
     charger.command("trust " + "cd" * 20)  # the second write makes a .bak
     assert charger.stop() == 0
     modes = {f.name: stat.S_IMODE(f.stat().st_mode) for f in (tmp_path / "state").iterdir()}
-    assert {"identity", "peers", "peers.bak", "settings"} <= set(modes)
+    assert {"identity", "peers.2", "peers.2.bak", "settings"} <= set(modes)
     assert set(modes.values()) == {0o600}, modes
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_identity_stops_the_start_and_is_not_replaced(charger, tmp_pat
     assert file.read_bytes() == damaged
 
 
-@pytest.mark.parametrize("name", ["identity.new", "peers.new", "settings.new"])
+@pytest.mark.parametrize("name", ["identity.new", "peers.2.new", "settings.new"])
 def test_what_an_interrupted_write_left_is_not_looked_at(charger, tmp_path, name):
     ski = ski_at_start(charger)
     assert charger.stop() == 0
