@@ -152,9 +152,4 @@ def _reset():
 
 
 if __name__ == "__main__":
-    # The imports of the sources are nested so deep that they need all of the stack from here on.
-    try:
-        import spine.datagram  # noqa: F401
-    except ImportError:
-        pass  # main() says what is missing
     main(sys.argv[1:])
