@@ -177,7 +177,9 @@ def test_ctrl_c_ends_the_line_with_130_and_it_goes_on_later(tmp_path):
     code, lines = pilotwire(*words[:-2], "3", "--resume", *line_options(tmp_path))
     assert code == 0
     assert lines[0]["event"] == "skipped" and lines[0]["serial"] == "01"
-    assert [line["serial"] for line in lines if line["event"] == "finished"][-1] == "03"
+    # A slow machine may have come so far before the interrupt was heard.
+    done = [line["serial"] for line in lines if line["event"] in ("finished", "skipped")]
+    assert done[-1] == "03"
 
 
 def test_a_board_on_a_serial_port_is_provisioned(tmp_path):
