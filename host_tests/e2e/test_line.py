@@ -156,6 +156,11 @@ def test_a_finished_number_and_a_copied_board_are_refused(tmp_path):
     assert not (tmp_path / "labels" / "0002.png").exists()
 
 
+def _hear_interrupts():
+    """Who runs the tests in the background of a shell has interrupts ignored, and so children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_line_with_130_and_it_goes_on_later(tmp_path):
     words = ("provision", "--simulate", "--serial", "01", "--count", "9", "--resume")
     process = subprocess.Popen(
@@ -164,6 +169,7 @@ def test_ctrl_c_ends_the_line_with_130_and_it_goes_on_later(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 (this process has no threads)
     )
     with process:
         while json.loads(process.stdout.readline())["event"] != "finished":
