@@ -1,8 +1,10 @@
 """Backup and restore between a charger and the host: what comes back, and what is refused."""
 
+import contextlib
 import hashlib
 import json
 import random
+import time
 from base64 import b64encode
 
 import pytest
@@ -190,9 +192,14 @@ def _give_unchecked(charger, octets, passphrase):
 
 
 def _state(charger, name):
-    """The newest generation of a state file; none may be in place for a moment."""
+    """The newest generation of a state file; while it is replaced, none may be found."""
     path = charger.options.state / name
-    return (path if path.exists() else path.with_suffix(".bak")).read_bytes()[12:]
+    for _ in range(50):
+        for generation in (path, path.with_name(name + ".bak")):
+            with contextlib.suppress(FileNotFoundError):
+                return generation.read_bytes()[12:]
+        time.sleep(0.02)
+    raise FileNotFoundError(path)
 
 
 def _with_checksum(data):
