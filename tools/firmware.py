@@ -13,7 +13,6 @@ into the shell. Nothing is written into either but what their own builds write.
 """
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -25,7 +24,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tools import board_definition, romfs
+from tools import board_definition, outcome, romfs
 from tools.board_facts import BoardError
 from tools.esp_image import ImageError, parse
 from tools.micropython import OLDEST
@@ -199,18 +198,9 @@ def main(arguments: "list[str] | None" = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="only the board definition")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(arguments)
-    try:
-        report = make(options, Console(stderr=True, highlight=False, soft_wrap=True))
-    except (FirmwareError, BoardError, romfs.RomfsError, OSError) as problem:
-        if options.json:
-            print(json.dumps({"ok": False, "error": str(problem)}))
-        print(f"firmware: {problem}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(report))
-    else:
-        _print_report(report)
-    return 0
+    out = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = (FirmwareError, BoardError, romfs.RomfsError, OSError)
+    return outcome.run("firmware", lambda: make(options, out), errors, options.json, _print_report)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ is 0 if the image is in the flash and was read back, 1 if not.
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import serial
 from serial.tools import list_ports
 
+from tools import outcome
 from tools.board_facts import BoardError, chip_of, plain
 from tools.esp_image import Image, ImageError, parse
 from tools.romfs import ROOT
@@ -171,20 +171,14 @@ def main(arguments: "list[str] | None" = None) -> int:
     options = parser.parse_args(arguments)
     if not options.port and not options.dry_run:
         parser.error("which port? make flash PORT=/dev/ttyUSB0 IMAGE=...")
-    try:
-        # esptool tells what it does on stdout; that is for the result
-        with contextlib.redirect_stdout(sys.stderr):
-            report = flash(options)
-    except (FlashError, BoardError) as problem:
-        if options.json:
-            print(json.dumps({"ok": False, "error": str(problem)}))
-        print(f"flash: {problem}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(report))
-    else:
-        _print_report(report)
-    return 0
+    errors = (FlashError, BoardError)
+    return outcome.run("flash", lambda: _quietly(options), errors, options.json, _print_report)
+
+
+def _quietly(options):
+    """Flash; esptool tells what it does on stdout, but that is for the result."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return flash(options)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ was cut. The exit status is 0 if the board has the version, 1 if not.
 """
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tools import romfs
+from tools import outcome, romfs
 from tools.board_facts import BoardError, chip_of
 from tools.deploy import DeployError
 from tools.deploy.device import Device
@@ -107,18 +106,9 @@ def main(arguments: "list[str] | None" = None) -> int:
     options = parser.parse_args(arguments)
     if not options.port and not options.dry_run:
         parser.error("which port? make deploy PORT=/dev/ttyUSB0 BOARD=...")
-    try:
-        report = deploy(options, Console(stderr=True, highlight=False, soft_wrap=True))
-    except (DeployError, BoardError, romfs.RomfsError, OSError) as problem:
-        if options.json:
-            print(json.dumps({"ok": False, "error": str(problem)}))
-        print(f"deploy: {problem}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(report))
-    else:
-        _print_report(report)
-    return 0
+    out = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = (DeployError, BoardError, romfs.RomfsError, OSError)
+    return outcome.run("deploy", lambda: deploy(options, out), errors, options.json, _print_report)
 
 
 if __name__ == "__main__":
